@@ -1,0 +1,169 @@
+// Package extract is the contract between kvitt and the systems it reads.
+//
+// A connector lives in a folder of its own, fetches bytes and interprets nothing:
+// what they mean is the business of the staging SQL beside it. It joins by one line
+// in package all.
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A Stream is one kind of thing a source sends: "payouts", "orders".
+type Stream string
+
+// A Window is half open: Since <= t < Until, UTC. A zero Since means "from the beginning".
+type Window struct {
+	Since, Until time.Time
+}
+
+// A Request says what to fetch: everything in a window, or single documents by the
+// source's own ID. A stream that cannot be listed takes IDs only.
+type Request struct {
+	Stream Stream
+	Window Window   // ignored when IDs are given
+	IDs    []string // e.g. checkout IDs of a backfill; nil asks for the window
+}
+
+// A Blob is what a source sent, byte for byte: one response body or one report file.
+type Blob struct {
+	Key  string    // names it within the stream: the same thing fetched again has the same key
+	At   time.Time // when it was fetched, UTC
+	Type string    // media type, e.g. "application/json", "text/csv"
+	Body []byte    // untouched; nil when File is set
+	File string    // a report file to be read from disk instead of Body; it is left where it is
+	Gone bool      // the source answered that there is no such document; Body holds its answer
+}
+
+// An Extractor reads one account at one source.
+type Extractor interface {
+	// Extract yields the blobs that r asks for. Every error is an *Error. After an
+	// error that concerns one document or file only (Error.Key is set) the sequence goes on;
+	// after any other it stops. Extracting the same request twice yields the same keys.
+	//
+	// Extract must be safe to stop early and to start again.
+	Extract(ctx context.Context, r Request) iter.Seq2[Blob, error]
+}
+
+// What went wrong, for errors.Is.
+var (
+	ErrTransient = errors.New("try again later") // network, 429, 5xx: the same request may succeed
+	ErrAuth      = errors.New("not authorized")  // the key is wrong or lacks a permission
+	ErrMalformed = errors.New("malformed")       // the source sent what its documentation rules out
+	ErrRefused   = errors.New("refused")         // any other refusal: asking again will not help
+	ErrUnread    = errors.New("cannot be read")  // a file in the inbox that the system will not let us read
+)
+
+// An Error says where an extraction stopped.
+type Error struct {
+	Source string // the configured name, "klarna-se"
+	Stream Stream
+	Where  string // page, file and line, or URL path; "" if none
+	Key    string // set when only this document or file failed and the rest went on
+	Err    error  // wraps one of the sentinels above where one fits
+	Do     string // what a person can do; "" if nothing is known
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Source)
+	if e.Stream != "" {
+		fmt.Fprintf(&b, " %s", e.Stream)
+	}
+	if e.Where != "" {
+		fmt.Fprintf(&b, " at %s", e.Where)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	if e.Do != "" {
+		fmt.Fprintf(&b, " (%s)", e.Do)
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Config is what a connector gets to know of its [[source]] block.
+type Config struct {
+	Name    string            // the configured name
+	BaseURL string            // the whole prefix before the provider's documented path, without a trailing slash; "" for the default
+	Keys    map[string]string // the provider's own keys, secrets resolved: "username", "password"
+	Client  *http.Client      // waits out 429, 5xx and broken connections itself
+	Now     func() time.Time
+}
+
+// A Stage is one stream in the order it is fetched.
+type Stage struct {
+	Stream Stream
+	// Follow is the file name of a query, in the connector's folder, that lists the IDs to fetch in its only
+	// column, id. It sees everything staged so far, and the parameters $source (VARCHAR) and
+	// $reread (BOOLEAN: the user named a window, so known things in it are read again, from
+	// $since and $until TIMESTAMP). Empty: the stream is listed by window.
+	Follow string
+	// Flows names the flows that need this stream: it is fetched when one of them is on.
+	Flows []string
+	// Backfill says that the IDs a user gives (checkout IDs) are IDs of this stream.
+	Backfill bool
+}
+
+// A Model is one staging query: it reads the new blobs of one stream and yields the
+// fixed columns of one entity (package sql, schema/entities.sql).
+type Model struct {
+	Entity string // payouts, payout_parts, payout_lines, documents, document_lines, document_keys
+	Stream Stream
+	File   string // "stg_klarna__payouts.sql" in Files
+}
+
+// A Source describes a connector to the pipeline.
+type Source struct {
+	Name     string // the provider: "klarna"
+	Title    string // as people write it: "Klarna"
+	Docs     string // where its API is documented
+	Keys     []Key  // the keys its [[source]] block takes
+	Stages   []Stage
+	Models   []Model
+	Files    fs.FS    // the folder's own .sql files, embedded
+	Inbox    *Inbox   // non-nil when the provider's report files can be read from a folder
+	Flows    []string // the flows it can deliver
+	Defaults Defaults
+	Kinds    []Kind // what the provider's words mean; anything else is unknown
+	// Account names the account at the provider that cfg speaks to, so that two blocks
+	// of one account can be told from two accounts. Secrets do not go into it.
+	Account func(cfg Config) string
+	// Open checks cfg and never dials. Nil when the connector reads from an inbox only.
+	Open func(cfg Config) (Extractor, error)
+}
+
+// A Key is a configuration key of a connector.
+type Key struct {
+	Name     string
+	Secret   bool
+	Required bool // not when the source reads from an inbox
+	Help     string
+}
+
+// An Inbox says how the provider's report files are recognised and staged.
+type Inbox struct {
+	Stream   Stream
+	Suffixes []string // lower case, with the dot: ".csv"
+	Header   []string // column names every such file has; others are held as malformed
+}
+
+// Defaults are the provider's rows of the tables in posting_rules §1 and §4.
+type Defaults struct {
+	Clearing, Fee int
+	FeeVAT        string // reported | none | reverse_charge
+}
+
+// A Kind maps a provider's word to ours. Word is "TYPE" or "TYPE/DETAIL", where
+// DETAIL may hold the wildcard *; the most specific row wins.
+type Kind struct {
+	Word string
+	Kind string // sale, refund, chargeback, fee, reserve, loan, carried, payout, decision
+}

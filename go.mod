@@ -1,0 +1,3 @@
+module github.com/kvitt/kvitt
+
+go 1.26.0
