@@ -128,6 +128,7 @@ type Source struct {
 	Keys     []Key  // the keys its [[source]] block takes
 	Stages   []Stage
 	Models   []Model
+	Macros   string   // file of TEMP macros that the models use; "" for none
 	Files    fs.FS    // the folder's own .sql files, embedded
 	Inbox    *Inbox   // non-nil when the provider's report files can be read from a folder
 	Flows    []string // the flows it can deliver
@@ -153,6 +154,7 @@ type Inbox struct {
 	Stream   Stream
 	Suffixes []string // lower case, with the dot: ".csv"
 	Header   []string // column names every such file has; others are held as malformed
+	Optional []string // column names the models read when they are there
 }
 
 // Defaults are the provider's rows of the tables in posting_rules §1 and §4.

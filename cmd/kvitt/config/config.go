@@ -1,0 +1,82 @@
+// Package config reads kvitt.toml: every setting of a run, checked before anything is
+// touched, with every default filled in.
+//
+// The entry point is [Load]. It reads files and never the network, takes the environment
+// as a parameter, and reports every problem it finds with line and column and what to
+// write instead. What the rules of the books need ends up in a [transform.Settings];
+// [Config.Redacted] is the form of it that is kept in the archive.
+package config
+
+import (
+	"github.com/kvitt/kvitt/extract"
+	"github.com/kvitt/kvitt/transform"
+)
+
+// A Config is one configuration file, checked. Loading the same files in the same
+// environment gives the same Config.
+type Config struct {
+	Path     string // as given to Load
+	Dir      string // the folder of the file, absolute: relative paths in the file start here
+	DataDir  string // absolute
+	Settings transform.Settings
+	Sources  []SourceConfig // in file order; Settings.Sources has the same order
+	ERP      ERP
+	Schedule map[string]string // flow -> cron expression of five fields, in the company's time zone
+	Serve    Serve
+	Warnings []Warning // in file order
+	Digest   string    // SHA-256 of Redacted, lower-case hex
+
+	redacted []byte
+}
+
+// A SourceConfig is one [[source]] block, as far as fetching cares.
+type SourceConfig struct {
+	Name       string
+	Provider   string
+	Flows      []string       // the flows that are on and that the provider can deliver
+	Extract    extract.Config // secrets resolved; Client and Now are the caller's to set
+	Inbox      string         // absolute path of the folder of report files, or ""
+	StartDate  string         // "YYYY-MM-DD", or "": nothing before it is fetched
+	FollowDays int            // days that an unfinished document is looked at again, 180 unless set
+
+	plain []string // the names of the keys whose value may be shown
+	inbox string   // as written
+}
+
+// An ERP is the [erp] section.
+type ERP struct {
+	Provider      string            // sie | fortnox
+	Mode          string            // voucher | document | attach
+	Aggregate     string            // day | document
+	Series        string            // voucher series, "K"
+	AutoPost      bool              // run posts without being told to
+	Period        string            // first_open | hold
+	LockedThrough string            // "YYYY-MM-DD", or ""
+	Keys          map[string]string // the ERP's own keys, secrets resolved: "client_id"; nil for sie
+
+	plain []string
+}
+
+// Serve is the [serve] section.
+type Serve struct {
+	Listen string // host:port, 127.0.0.1:8740 unless set
+}
+
+// Source returns the [[source]] block of that name.
+func (c *Config) Source(name string) (SourceConfig, bool) {
+	for _, s := range c.Sources {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return SourceConfig{}, false
+}
+
+// SourceNames returns the names of all sources in file order.
+func (c *Config) SourceNames() []string {
+	names := make([]string, len(c.Sources))
+	for i, s := range c.Sources {
+		names[i] = s.Name
+	}
+	return names
+}

@@ -1,0 +1,69 @@
+package klarna
+
+import (
+	"embed"
+
+	"github.com/kvitt/kvitt/extract"
+)
+
+//go:embed *.sql
+var files embed.FS
+
+// Source describes Klarna to the pipeline.
+func Source() extract.Source {
+	orderFlows := []string{"orders", "invoices", "refunds"}
+	return extract.Source{
+		Name:  "klarna",
+		Title: "Klarna",
+		Docs:  "https://docs.klarna.com/api/",
+		Keys: []extract.Key{
+			{Name: "username", Required: true, Help: "the API username (K123456_… or klarna_live_api_…), from the Klarna portal → Settings → API credentials"},
+			{Name: "password", Secret: true, Required: true, Help: "the password that came with the username"},
+		},
+		Stages: []extract.Stage{
+			{Stream: "payouts", Flows: []string{"payouts"}},
+			{Stream: "payout_lines", Flows: []string{"payouts"}, Follow: "follow_klarna__payout_lines.sql"},
+			{Stream: "orders", Flows: orderFlows, Follow: "follow_klarna__orders.sql", Backfill: true},
+		},
+		Models: []extract.Model{
+			{Entity: "payouts", Stream: "payouts", File: "stg_klarna__payouts.sql"},
+			{Entity: "payout_parts", Stream: "payout_lines", File: "stg_klarna__payout_parts.sql"},
+			{Entity: "payout_lines", Stream: "payout_lines", File: "stg_klarna__payout_lines.sql"},
+			{Entity: "documents", Stream: "orders", File: "stg_klarna__documents.sql"},
+			{Entity: "document_lines", Stream: "orders", File: "stg_klarna__document_lines.sql"},
+			{Entity: "document_keys", Stream: "orders", File: "stg_klarna__document_keys.sql"},
+		},
+		Macros:   "macros_klarna.sql",
+		Files:    files,
+		Flows:    []string{"orders", "invoices", "refunds", "payouts"},
+		Defaults: extract.Defaults{Clearing: 1585, Fee: 6064, FeeVAT: "reported"},
+		Kinds:    kinds,
+		Account:  func(cfg extract.Config) string { return cfg.BaseURL + " " + cfg.Keys["username"] },
+		Open:     Open,
+	}
+}
+
+// What the transaction types mean; detailed types tell loans and disputes from the rest.
+// Source: https://docs.klarna.com/settlement-reports/
+var kinds = []extract.Kind{
+	{Word: "SALE", Kind: "sale"},
+	{Word: "RETURN", Kind: "refund"},
+	{Word: "REVERSAL", Kind: "chargeback"},
+	{Word: "REVERSAL/COMMISSION_RETURN*", Kind: "fee"},
+	{Word: "REVERSAL_MERCHANT_PROTECTION", Kind: "chargeback_reversed"},
+	{Word: "FEE", Kind: "fee"},
+	{Word: "FEE_REFUND", Kind: "fee"},
+	{Word: "COMMISSION", Kind: "fee"},
+	{Word: "TAX", Kind: "fee"},
+	{Word: "CORRECTION", Kind: "decision"},
+	{Word: "CORRECTION/*FEE*", Kind: "fee"},
+	{Word: "HOLDBACK", Kind: "reserve"},
+	{Word: "RELEASE", Kind: "reserve"},
+	{Word: "CHARGE", Kind: "decision"},
+	{Word: "CHARGE/CASH_ADVANCE*", Kind: "loan"},
+	{Word: "CHARGE/LOAN*", Kind: "loan"},
+	{Word: "CREDIT", Kind: "decision"},
+	{Word: "CREDIT/CASH_ADVANCE*", Kind: "loan"},
+	{Word: "CREDIT/LOAN*", Kind: "loan"},
+	{Word: "CREDIT/CORRECTION_DISPUTE", Kind: "chargeback_reversed"},
+}

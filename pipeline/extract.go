@@ -1,0 +1,352 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kvitt/kvitt/extract"
+	"github.com/kvitt/kvitt/pipeline/archive"
+	"github.com/kvitt/kvitt/sql/duck"
+)
+
+// overlap is how far a source's window reaches back over what was read before, so that
+// what a provider adds late is found.
+const overlap = 14 * 24 * time.Hour
+
+// commitEvery bounds how much of what was fetched a crash can lose.
+const commitEvery = 8 << 20
+
+// A Selection narrows what a run fetches. The zero value is "what is new".
+type Selection struct {
+	Sources  []string // names; none means all
+	From, To string   // company-local dates, both inclusive; "" is open
+	Source   string   // with IDs: whose they are
+	IDs      []string // single documents by the provider's checkout ID
+}
+
+func (s Selection) hasWindow() bool { return s.From != "" || s.To != "" }
+
+// extractAll fetches what sel asks for from every source. A source that fails does not
+// stop the others; the errors are joined.
+func (w *work) extractAll(ctx context.Context, sel Selection) (int64, error) {
+	var fetched int64
+	var errs []error
+	for _, src := range w.Sources {
+		if len(sel.Sources) > 0 && !slices.Contains(sel.Sources, src.Name) {
+			continue
+		}
+		if len(sel.IDs) > 0 && src.Name != sel.Source {
+			continue
+		}
+		start := time.Now()
+		n, err := w.extractSource(ctx, src, sel)
+		fetched += n
+		if err != nil {
+			errs = append(errs, err)
+			w.Log.Error("not all of the source was read", "source", src.Name, "err", err)
+			if ctx.Err() != nil || isFatal(err) {
+				break
+			}
+			continue
+		}
+		w.Log.Info("extracted", "source", src.Name, "new", n, "took", time.Since(start).Round(time.Millisecond))
+	}
+	return fetched, errors.Join(errs...)
+}
+
+// isFatal tells the errors of our own disk from those of a source.
+func isFatal(err error) bool {
+	var ae *archive.Error
+	return errors.As(err, &ae) || errors.Is(err, duck.ErrFull) || isFull(err)
+}
+
+func (w *work) extractSource(ctx context.Context, src Source, sel Selection) (int64, error) {
+	if src.Inbox != "" {
+		if len(sel.IDs) > 0 {
+			return 0, fmt.Errorf("%w: %s reads report files; it cannot fetch single documents", ErrUsage, src.Name)
+		}
+		if !slices.Contains(src.Flows, "payouts") {
+			return 0, nil
+		}
+		return w.readInbox(ctx, src)
+	}
+	if src.Connector.Open == nil {
+		return 0, fmt.Errorf("%w: %s can only read report files: set inbox", ErrUsage, src.Name)
+	}
+	x, err := src.Connector.Open(src.Config)
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	var errs []error
+	for _, st := range src.Connector.Stages {
+		if !src.wants(st) || (len(sel.IDs) > 0 && !st.Backfill) {
+			continue
+		}
+		req, err := w.request(ctx, src, st, sel)
+		if err != nil {
+			return n, err
+		}
+		if st.Follow != "" && len(req.IDs) == 0 {
+			continue
+		}
+		got, err := w.fetch(ctx, src, x, req, len(sel.IDs) == 0 && st.Follow == "")
+		n += got
+		if err != nil {
+			errs = append(errs, err)
+			if ctx.Err() != nil || isFatal(err) || errors.Is(err, extract.ErrAuth) {
+				break
+			}
+		}
+	}
+	return n, errors.Join(errs...)
+}
+
+// request says what to ask of a stream: IDs that are given or found in what is staged, or
+// a window from a little before the last one to now.
+func (w *work) request(ctx context.Context, src Source, st extract.Stage, sel Selection) (extract.Request, error) {
+	req := extract.Request{Stream: st.Stream}
+	if len(sel.IDs) > 0 {
+		req.IDs = sel.IDs
+		return req, nil
+	}
+	win, err := w.window(ctx, src, st, sel)
+	if err != nil {
+		return req, err
+	}
+	req.Window = win
+	if st.Follow == "" {
+		return req, nil
+	}
+	// The stream hangs on what the streams before it brought.
+	if err := w.run.Commit(); err != nil {
+		return req, err
+	}
+	if _, err := w.stage(ctx); err != nil {
+		return req, err
+	}
+	text, err := fs.ReadFile(src.Connector.Files, st.Follow)
+	if err != nil {
+		return req, err
+	}
+	args := []any{duck.Named("source", src.Name)}
+	for name, value := range map[string]any{
+		"reread": sel.hasWindow(), "since": win.Since.UTC(), "until": win.Until.UTC(), "now": w.began,
+	} {
+		if strings.Contains(string(text), "$"+name) {
+			args = append(args, duck.Named(name, value))
+		}
+	}
+	req.IDs, err = w.db.Texts(ctx, string(text), args...)
+	if err != nil {
+		return req, fmt.Errorf("%s: %w", st.Follow, err)
+	}
+	return req, nil
+}
+
+func (w *work) window(ctx context.Context, src Source, st extract.Stage, sel Selection) (extract.Window, error) {
+	zone, err := time.LoadLocation(w.Settings.Company.TimeZone)
+	if err != nil {
+		return extract.Window{}, err
+	}
+	day := func(s string, plus int) time.Time {
+		t, _ := time.ParseInLocation("2006-01-02", s, zone) // the command checked it
+		return t.AddDate(0, 0, plus).UTC()
+	}
+	win := extract.Window{Until: w.began.AddDate(0, 0, 1).Truncate(24 * time.Hour)}
+	if sel.To != "" {
+		win.Until = day(sel.To, 1)
+	}
+	switch {
+	case sel.From != "":
+		win.Since = day(sel.From, 0)
+	case sel.To == "":
+		var until sql.NullTime
+		if _, err := w.db.One(ctx, "select max(until) from cursors where source = $source and stream = $stream",
+			[]any{duck.Named("source", src.Name), duck.Named("stream", string(st.Stream))}, &until); err != nil {
+			return win, err
+		}
+		if until.Valid {
+			win.Since = until.Time.Add(-overlap)
+		}
+	}
+	if src.StartDate != "" {
+		if start := day(src.StartDate, 0); win.Since.Before(start) {
+			win.Since = start
+		}
+	}
+	return win, nil
+}
+
+// fetch archives what one request yields. What is fetched counts even if the request
+// fails half way; only a whole one moves the cursor.
+func (w *work) fetch(ctx context.Context, src Source, x extract.Extractor, req extract.Request, mark bool) (int64, error) {
+	var n, bytes int64
+	var errs []error
+	whole := true
+	for blob, err := range x.Extract(ctx, req) {
+		if err != nil {
+			errs = append(errs, err)
+			var xe *extract.Error
+			whole = whole && errors.As(err, &xe) && xe.Key != ""
+			continue
+		}
+		isNew, err := w.keep(ctx, src, string(req.Stream), blob)
+		if err != nil {
+			return n, err
+		}
+		if isNew {
+			n++
+			bytes += int64(len(blob.Body))
+		}
+		if blob.Gone && len(req.IDs) > 0 {
+			w.gone = append(w.gone, strings.TrimPrefix(blob.Key, "order/"))
+		}
+		if bytes > commitEvery {
+			if err := w.run.Commit(); err != nil {
+				return n, err
+			}
+			bytes = 0
+		}
+	}
+	if mark && whole && len(errs) == 0 {
+		if _, err := w.run.Mark(archive.Mark{Source: src.Name, Stream: string(req.Stream), Since: req.Window.Since, Until: req.Window.Until}); err != nil {
+			return n, err
+		}
+	}
+	if err := w.run.Commit(); err != nil {
+		return n, err
+	}
+	return n, errors.Join(errs...)
+}
+
+// keep archives a blob unless it says the same as the last one under its key.
+func (w *work) keep(ctx context.Context, src Source, stream string, b extract.Blob) (bool, error) {
+	sum := sha256.Sum256(b.Body)
+	var last sql.NullString
+	if _, err := w.db.One(ctx, "select sha256 from blobs where key = $key and source = $source and stream = $stream order by blob_id desc limit 1",
+		[]any{duck.Named("key", b.Key), duck.Named("source", src.Name), duck.Named("stream", stream)}, &last); err != nil {
+		return false, err
+	}
+	if last.String == archive.Digest(sum).String() {
+		return false, nil
+	}
+	_, _, err := w.run.AddBlob(archive.Meta{Source: src.Name, Stream: stream, Key: b.Key, FetchedAt: b.At, MediaType: b.Type, Gone: b.Gone}, b.Body)
+	return true, err
+}
+
+// readInbox archives the report files that were not there before. A file that cannot be
+// read is named and the rest go on; files stay where they are.
+func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
+	in := src.Connector.Inbox
+	type found struct {
+		key, path      string
+		size, modified int64
+	}
+	var files []found
+	var errs []error
+	err := filepath.WalkDir(src.Inbox, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if path == src.Inbox {
+				return err
+			}
+			errs = append(errs, unread(src, in.Stream, path, err))
+			return nil
+		}
+		if d.IsDir() || strings.HasPrefix(d.Name(), ".") {
+			return nil
+		}
+		if !slices.Contains(in.Suffixes, strings.ToLower(filepath.Ext(d.Name()))) {
+			w.Log.Info("not a report that is read; left alone", "source", src.Name, "file", d.Name())
+			return nil
+		}
+		st, err := os.Stat(path)
+		if err == nil && !st.Mode().IsRegular() {
+			err = errors.New("not a regular file")
+		}
+		if err != nil {
+			errs = append(errs, unread(src, in.Stream, path, err))
+			return nil
+		}
+		rel, err := filepath.Rel(src.Inbox, path)
+		if err != nil {
+			return err
+		}
+		files = append(files, found{filepath.ToSlash(rel), path, st.Size(), st.ModTime().UnixNano()})
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, &extract.Error{Source: src.Name, Stream: in.Stream, Err: fmt.Errorf("%w: the inbox does not exist", extract.ErrUnread),
+			Do: "make the folder, or correct inbox in the configuration"}
+	}
+	if err != nil {
+		return 0, err
+	}
+	seen := map[found]bool{}
+	if err := w.db.Each(ctx, "select path, size, modified from inbox_files where source = $source", func(scan func(...any) error) error {
+		var f found
+		if err := scan(&f.key, &f.size, &f.modified); err != nil {
+			return err
+		}
+		f.path = filepath.Join(src.Inbox, filepath.FromSlash(f.key))
+		seen[f] = true
+		return nil
+	}, duck.Named("source", src.Name)); err != nil {
+		return 0, err
+	}
+	type fileRow struct {
+		Source   string `json:"source"`
+		Path     string `json:"path"`
+		Size     int64  `json:"size"`
+		Modified int64  `json:"modified"`
+		SHA256   string `json:"sha256"`
+	}
+	var rows []fileRow
+	var n int64
+	for _, f := range files {
+		if seen[f] {
+			continue
+		}
+		rec, isNew, err := w.run.AddFile(ctx, archive.Meta{Source: src.Name, Stream: string(in.Stream), Key: f.key, FetchedAt: w.began, MediaType: "text/csv"}, f.path)
+		if err != nil {
+			var ae *archive.Error
+			if ctx.Err() != nil || errors.As(err, &ae) || isFull(err) {
+				return n, err
+			}
+			errs = append(errs, unread(src, in.Stream, f.path, err))
+			continue
+		}
+		sum := rec.Blob.SHA256.String()
+		w.fresh[sum] = freshFile{f.path, f.size, f.modified}
+		rows = append(rows, fileRow{src.Name, f.key, f.size, f.modified, sum})
+		if isNew {
+			n++
+		}
+	}
+	if err := w.run.Commit(); err != nil {
+		return n, err
+	}
+	// Only a memory of what was looked at: losing it costs a second look.
+	if err := w.db.Insert(ctx, "inbox_files", rows); err != nil {
+		return n, err
+	}
+	return n, errors.Join(errs...)
+}
+
+func unread(src Source, stream extract.Stream, path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return &extract.Error{Source: src.Name, Stream: stream, Where: filepath.Base(path), Key: filepath.Base(path),
+		Err: fmt.Errorf("%w: %w", extract.ErrUnread, err), Do: "look at the file's permissions; the other files were read"}
+}

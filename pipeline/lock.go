@@ -1,0 +1,48 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrLocked is returned when another run holds the data directory.
+var ErrLocked = errors.New("another run holds the data directory")
+
+// A lock keeps other runs out of a data directory. The kernel gives it up when the
+// process ends, however it ends. DuckDB's own lock is not enough: it is lost as soon as
+// anything in the process opens and closes the database file.
+type lock struct{ f *os.File }
+
+// takeLock takes DATA_DIR/lock and writes who holds it.
+//
+// Errors: ErrLocked, saying who.
+func takeLock(dir, command string, now time.Time) (*lock, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		b, _ := os.ReadFile(f.Name())
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			who := strings.TrimSpace(string(b))
+			if who == "" {
+				who = "unknown"
+			}
+			return nil, fmt.Errorf("%w %s: %s; wait for it to finish", ErrLocked, dir, who)
+		}
+		return nil, err
+	}
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteAt(fmt.Appendf(nil, "process %d, kvitt %s, since %s\n", os.Getpid(), command, now.UTC().Format(time.RFC3339)), 0)
+	}
+	return &lock{f}, nil
+}
+
+func (l *lock) release() { l.f.Close() }

@@ -1,0 +1,249 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/kvitt/kvitt/ledger"
+	"github.com/kvitt/kvitt/load"
+	"github.com/kvitt/kvitt/sql/duck"
+)
+
+// A Plan is what would be posted, shown before anything is.
+type Plan struct {
+	Digest   string         `json:"digest"`
+	New      int            `json:"new"`
+	Changed  int            `json:"changed"` // vouchers that correct what is posted
+	Entries  int64          `json:"entries"`
+	Files    int            `json:"files"`
+	Requests int            `json:"requests"`
+	Seconds  int            `json:"seconds"`
+	Vouchers []load.Voucher `json:"-"`
+	Accounts []AccountSum   `json:"accounts"`
+	pages    map[string]page
+}
+
+// An AccountSum is what a plan would add to one account, minor units of the company's currency.
+type AccountSum struct {
+	Account       int          `json:"account"`
+	Name          string       `json:"name"`
+	Debit, Credit ledger.Minor `json:"-"`
+	Sum           ledger.Minor `json:"sum_minor"`
+}
+
+// A page is what one voucher stands on: a day of a book.
+type page struct {
+	book, date, document, reference, currency string
+	entries                                   int64
+}
+
+// voucherGroup names the voucher a posting goes into. Deliveries and refunds gather by
+// day and currency, or stand alone per document; a payout is always one voucher.
+// Source: posting_rules §9.
+func (p *Project) voucherGroup() string {
+	sale := "p.book || ' ' || p.book_date || ' ' || p.currency"
+	if p.Aggregate == "document" {
+		sale = "p.document_id || ' ' || p.book_date"
+	}
+	return "case when p.book like '%/payout/%' then p.book || ' ' || p.book_date else " + sale + " end"
+}
+
+// unposted selects the postings that no voucher holds yet, of the pages in table pages.
+// What is posted of a page is said by the last run it went through.
+const unposted = `
+	from postings as p
+	semi join pages as g on g.book = p.book and g.book_date = p.book_date
+	left join (
+		select book, book_date, max(through_run) as through_run from erp_documents
+		where status in ('sent', 'posted') group by book, book_date
+	) as w on w.book = p.book and w.book_date = p.book_date
+	where p.run_no > coalesce(w.through_run, 0)`
+
+// refreshPlan brings the planned vouchers up to date for the pages this run touched.
+func (w *work) refreshPlan(ctx context.Context) error {
+	if err := w.db.Exec(ctx, "create or replace temp table pages as select book, book_date from touched_books"); err != nil {
+		return err
+	}
+	return w.db.Tx(ctx, func() error { return w.replan(ctx) })
+}
+
+// replan plans the pages in table pages, inside a transaction.
+func (w *work) replan(ctx context.Context) error {
+	return w.db.Exec(ctx, fmt.Sprintf(`
+			delete from erp_documents where status = 'planned' and (book, book_date) in (select (book, book_date) from pages);
+			insert into erp_documents by name
+			select %s as erp_document_id, 'voucher' as kind, %s as target, voucher_group, book, book_date, max(run_no) as through_run,
+				case when count(distinct entry_document) = 1 then any_value(entry_document) end as document_id, null as erp_number,
+				voucher_group as reference, any_value(currency) as currency,
+				sum(case when amount > 0 then amount else 0 end)::bigint as amount_minor, sum(entries)::bigint as entries, 'planned' as status,
+				null::timestamp as posted_at, null as batch
+			from (
+				select voucher_group, book, book_date, entry_document, currency, account, rate_bp, max(run_no) as run_no, sum(hash)::hugeint as entry_id,
+					sum(amount_minor)::bigint as amount, count(distinct entry_id) filter (line = 1) as entries
+				from (select %s as voucher_group, p.*, hash(p.entry_id) as hash,
+					case when p.book like '%%/payout/%%' then p.book else p.document_id end as entry_document %s)
+				group by all
+			)
+			group by voucher_group, book, book_date`, "left(md5(voucher_group || '|' || sum(entry_id)::varchar), 12)", duck.Quote(w.TargetName), w.voucherGroup(), unposted))
+}
+
+// plan builds every voucher that is planned.
+func (w *work) plan(ctx context.Context) (*Plan, error) {
+	if err := w.db.Exec(ctx, "create or replace temp table pages as select distinct book, book_date from erp_documents where status = 'planned'"); err != nil {
+		return nil, err
+	}
+	pl := &Plan{pages: map[string]page{}}
+	type row struct {
+		group, book, currency string
+		date                  time.Time
+		account               int
+		country               string
+		rate                  int64
+		amount, count         int64
+		least, most           string
+		refs                  int64
+		hash                  string
+		correcting            bool
+		document              string
+	}
+	sums := map[int]*AccountSum{}
+	byGroup := map[string]*load.Voucher{}
+	var order []string
+	err := w.db.Each(ctx, fmt.Sprintf(`
+		select voucher_group, any_value(book), any_value(currency), any_value(book_date), account, coalesce(country, ''), coalesce(rate_bp, -1),
+			sum(amount_minor)::bigint as amount, count(*), coalesce(min(ref), ''), coalesce(max(ref), ''), count(distinct ref), any_value(document_id)
+		from (
+			select %s as voucher_group, p.*, case when p.book like '%%/payout/%%' and p.role <> 'receivable' then null else coalesce(d.order_number, d.order_id, p.document_id) end as ref
+			%s)
+		group by voucher_group, account, coalesce(country, ''), coalesce(rate_bp, -1)
+		order by 4, 1, 5, 6, 7`, w.voucherGroup(), strings.Replace(unposted, "where p.run_no", "left join documents as d on d.document_id = p.document_id\n\twhere p.run_no", 1)),
+		func(scan func(...any) error) error {
+			var r row
+			if err := scan(&r.group, &r.book, &r.currency, &r.date, &r.account, &r.country, &r.rate, &r.amount, &r.count, &r.least, &r.most, &r.refs, &r.document); err != nil {
+				return err
+			}
+			v := byGroup[r.group]
+			if v == nil {
+				v = &load.Voucher{Group: r.group, Date: r.date, Currency: r.currency, Text: voucherText(r.book, r.date, r.currency)}
+				byGroup[r.group] = v
+				order = append(order, r.group)
+			}
+			if r.amount == 0 {
+				return nil
+			}
+			v.Rows = append(v.Rows, load.Row{Account: r.account, Amount: ledger.Minor(r.amount), Text: rowText(r.country, r.rate, r.refs, r.count, r.least, r.most)})
+			return nil
+		})
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	if err := w.db.Each(ctx, `select erp_document_id, voucher_group, book, book_date::varchar, coalesce(document_id, ''), reference, currency, entries,
+			exists (select 1 from erp_documents as o where o.status in ('sent', 'posted') and o.voucher_group = e.voucher_group)
+		from erp_documents as e where status = 'planned'`, func(scan func(...any) error) error {
+		var id, group string
+		var again bool
+		var pg page
+		if err := scan(&id, &group, &pg.book, &pg.date, &pg.document, &pg.reference, &pg.currency, &pg.entries, &again); err != nil {
+			return err
+		}
+		v := byGroup[group]
+		if v == nil {
+			return fmt.Errorf("voucher %s is planned and has nothing to book", group)
+		}
+		v.ID, v.Entries = id, int(pg.entries)
+		pl.pages[id] = pg
+		if len(v.Rows) > 0 {
+			pl.Entries += pg.entries
+			if again {
+				pl.Changed++
+			} else {
+				pl.New++
+			}
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	for _, g := range order {
+		v := byGroup[g]
+		if len(v.Rows) == 0 {
+			continue // its corrections cancel out on every account: nothing to tell the ERP
+		}
+		fmt.Fprintf(h, "%s %s %s\n", v.ID, v.Group, v.Date.Format("2006-01-02"))
+		for _, r := range v.Rows {
+			fmt.Fprintf(h, "%d %d %s\n", r.Account, r.Amount, r.Text)
+			s := sums[r.Account]
+			if s == nil {
+				s = &AccountSum{Account: r.Account}
+				if w.AccountName != nil {
+					s.Name = w.AccountName(r.Account)
+				}
+				sums[r.Account] = s
+			}
+			if r.Amount > 0 {
+				s.Debit += r.Amount
+			} else {
+				s.Credit += r.Amount
+			}
+			s.Sum += r.Amount
+		}
+		pl.Vouchers = append(pl.Vouchers, *v)
+	}
+	for _, s := range sums {
+		pl.Accounts = append(pl.Accounts, *s)
+	}
+	sort.Slice(pl.Accounts, func(i, j int) bool { return pl.Accounts[i].Account < pl.Accounts[j].Account })
+	pl.Digest = hex.EncodeToString(h.Sum(nil))
+	if w.Target != nil && len(pl.Vouchers) > 0 {
+		batches, err := w.Target.Prepare(pl.Vouchers, w.began)
+		if err != nil {
+			return nil, err
+		}
+		pl.Files = len(batches)
+	}
+	return pl, nil
+}
+
+func voucherText(book string, date time.Time, currency string) string {
+	source, kind, _ := strings.Cut(book, "/")
+	what, id, isPayout := strings.Cut(kind, "/")
+	if isPayout {
+		return fmt.Sprintf("%s %s %s %s", source, what, id, date.Format("2006-01-02"))
+	}
+	switch what {
+	case "delivery":
+		what = "deliveries"
+	case "refund":
+		what = "refunds"
+	}
+	return fmt.Sprintf("%s %s %s %s", source, what, date.Format("2006-01-02"), currency)
+}
+
+// rowText says which VAT rate a row is of and which orders it gathers.
+func rowText(country string, rate, refs, count int64, least, most string) string {
+	var parts []string
+	if rate >= 0 {
+		s := fmt.Sprintf("%d", rate/100)
+		if rate%100 != 0 {
+			s += "." + strings.TrimRight(fmt.Sprintf("%02d", rate%100), "0")
+		}
+		parts = append(parts, strings.TrimSpace(country+" "+s+" %"))
+	}
+	switch {
+	case refs == 0 && count > 1:
+		parts = append(parts, fmt.Sprintf("%d rows", count))
+	case refs == 1:
+		parts = append(parts, "order "+least)
+	case refs == 2:
+		parts = append(parts, "orders "+least+", "+most)
+	case refs > 2:
+		parts = append(parts, fmt.Sprintf("%d orders %s to %s", refs, least, most))
+	}
+	return strings.Join(parts, ", ")
+}

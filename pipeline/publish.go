@@ -1,0 +1,177 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/kvitt/kvitt/sql/duck"
+)
+
+// A segment is one Parquet file of a view: a part of it that is rewritten when something
+// in it changed, so that publishing costs what is new and not what is stored.
+type segment struct {
+	view, name, where string
+}
+
+// wholeViews are small or change everywhere: they are one file.
+var wholeViews = []string{"balances", "payouts", "open_items", "proof", "oss", "erp_documents", "runs"}
+
+// publish puts a copy of the ledger where readers find it, as a database and as Parquet.
+// Readers of the old copy keep it; they are never blocked. It closes the database.
+func (w *work) publish(ctx context.Context, everything bool) error {
+	start := time.Now()
+	marker := w.path("published", ".complete")
+	if _, err := os.Stat(marker); err != nil {
+		everything = true
+	}
+	segments, err := w.segments(ctx, everything)
+	if err != nil {
+		return err
+	}
+	w.journal, err = w.journalDigest(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range segments {
+		if err := w.writeSegment(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := w.db.Exec(ctx, "checkpoint"); err != nil {
+		return err
+	}
+	if err := w.db.Close(); err != nil {
+		return err
+	}
+	w.db = nil
+	// DuckDB has let go of the file: only now may anything else in this process open it.
+	if err := replaceWithCopy(w.path("work.duckdb"), w.path("published", "ledger.duckdb")); err != nil {
+		return err
+	}
+	if everything {
+		if err := os.WriteFile(marker, nil, 0o600); err != nil {
+			return err
+		}
+	}
+	w.Log.Info("published", "took", time.Since(start).Round(time.Millisecond))
+	return nil
+}
+
+func (w *work) journalDigest(ctx context.Context) (string, error) {
+	t, err := w.db.Texts(ctx, "select journal_hash from runs where run_no = (select run_no from this_run)")
+	if err != nil || len(t) == 0 {
+		return "", err
+	}
+	return t[0], nil
+}
+
+// segments lists the files to write: all of them, or those this run touched.
+func (w *work) segments(ctx context.Context, everything bool) ([]segment, error) {
+	var out []segment
+	for _, v := range wholeViews {
+		out = append(out, segment{view: v, name: "all"})
+	}
+	if !everything && !w.booked {
+		return out, nil // nothing of the ledger itself changed
+	}
+	runs := "select distinct run_no from entries where run_no = (select run_no from this_run)"
+	lines := `select distinct p.run_no from payouts as p where p.document_id in (select document_id from looked_at)
+		union select distinct p.run_no from payouts as p where (p.source, p.payout_id) in (select (source, payout_id) from touched_payouts)`
+	months := `select distinct strftime(event_date, '%Y-%m') from recon.documents
+		where event_date is not null and (document_id in (select document_id from looked_at)
+			or document_id in (select document_id from postings where role = 'receivable' and run_no = (select run_no from this_run)))`
+	if everything {
+		runs = "select distinct run_no from entries"
+		lines = "select distinct run_no from payouts"
+		months = "select distinct strftime(event_date, '%Y-%m') from recon.documents where event_date is not null"
+	}
+	ids, err := w.db.Texts(ctx, "select run_no::varchar from ("+runs+") order by run_no")
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		for _, v := range []string{"entries", "postings", "lineage"} {
+			out = append(out, segment{v, "run-" + id, "run_no = " + id})
+		}
+	}
+	ids, err = w.db.Texts(ctx, "select run_no::varchar from ("+lines+") order by run_no")
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		out = append(out,
+			segment{"payout_lines", "run-" + id, "(source, payout_id) in (select (source, payout_id) from main.payouts where run_no = " + id + ")"},
+			segment{"exceptions", "run-" + id, "line_id is not null and document_id in (select document_id from main.payouts where run_no = " + id + ")"})
+	}
+	out = append(out, segment{"exceptions", "documents", "line_id is null"})
+	ids, err = w.db.Texts(ctx, months)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range ids {
+		out = append(out, segment{"documents", "month-" + m, "strftime(event_date, '%Y-%m') = " + duck.Quote(m)})
+	}
+	if everything {
+		out = append(out, segment{"documents", "undated", "event_date is null"})
+	}
+	return out, nil
+}
+
+func (w *work) writeSegment(ctx context.Context, s segment) error {
+	dir := w.path("published", s.view)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	query := "select * from recon." + s.view
+	if s.where != "" {
+		query += " where " + s.where
+	}
+	path := filepath.Join(dir, s.name+".parquet")
+	tmp := path + ".tmp"
+	if err := w.db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (format parquet, compression zstd, row_group_size 122880)", query, duck.Quote(tmp))); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// replaceWithCopy copies src beside dst, makes it durable and renames it over dst.
+func replaceWithCopy(src, dst string) (err error) {
+	in, err := os.Open(src)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	tmp := dst + ".tmp"
+	out, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			out.Close()
+			os.Remove(tmp)
+		}
+	}()
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	if err := out.Sync(); err != nil {
+		return err
+	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, dst); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(dst))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -1,0 +1,20 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/kvitt/kvitt/sql/duck"
+)
+
+// Reader opens the published ledger, read only and with no way to files or the network.
+//
+// Errors: ErrUsage when nothing is published yet.
+func (p *Project) Reader(ctx context.Context) (*duck.DB, error) {
+	path := p.path("published", "ledger.duckdb")
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("%w: nothing is published yet in %s; kvitt run does it", ErrUsage, p.DataDir)
+	}
+	return duck.Open(ctx, path, duck.Options{ReadOnly: true, MemoryLimit: p.Memory, Sealed: true})
+}

@@ -1,0 +1,159 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kvitt/kvitt/pipeline/archive"
+	"github.com/kvitt/kvitt/sql/duck"
+	"github.com/kvitt/kvitt/transform"
+)
+
+// A Result says what one command did.
+type Result struct {
+	RunID      string   `json:"run_id"`
+	Records    int64    `json:"records"` // answers and files that were new
+	Entries    int64    `json:"entries"`
+	Postings   int64    `json:"postings"`
+	Posted     int64    `json:"posted"`
+	Exceptions int64    `json:"exceptions"` // open
+	Held       int64    `json:"held"`       // payouts
+	Digest     string   `json:"ledger_digest"`
+	Gone       []string `json:"gone,omitempty"` // IDs that the source does not know
+}
+
+// NeedsPerson reports whether something is left for a person to do.
+func (r Result) NeedsPerson() bool { return r.Exceptions > 0 || r.Held > 0 || len(r.Gone) > 0 }
+
+// Run takes what sel asks for from the sources to the published ledger, and posts it when
+// post is set. What was read is booked and published even if a source failed; the error
+// then says which, and running again continues.
+func (p *Project) Run(ctx context.Context, command string, sel Selection, post bool) (Result, error) {
+	w, err := p.open(ctx, command)
+	if err != nil {
+		return Result{}, err
+	}
+	defer w.close()
+	if err := w.begin(ctx, command); err != nil {
+		return Result{}, err
+	}
+	res := Result{RunID: w.runID}
+	fetched, fetchErr := w.extractAll(ctx, sel)
+	res.Records, res.Gone = fetched, w.gone
+	if ctx.Err() != nil {
+		return res, fmt.Errorf("stopped: %w; what was fetched is kept, run again to continue", ctx.Err())
+	}
+	if isFatal(fetchErr) {
+		return res, fetchErr
+	}
+	if err := w.bookAndPublish(ctx, command, post, &res, fetchErr); err != nil {
+		return res, errors.Join(fetchErr, err)
+	}
+	return res, fetchErr
+}
+
+func (w *work) bookAndPublish(ctx context.Context, command string, post bool, res *Result, fetchErr error) error {
+	if err := w.run.Commit(); err != nil {
+		return err
+	}
+	if _, err := w.stage(ctx); err != nil {
+		return err
+	}
+	st, err := w.book(ctx, command)
+	if err != nil {
+		return err
+	}
+	res.Entries, res.Postings, res.Digest = st.Entries, st.Postings, st.Digest
+	if err := w.refreshPlan(ctx); err != nil {
+		return err
+	}
+	var postErr error
+	if post {
+		res.Posted, postErr = w.post(ctx, "")
+	}
+	return errors.Join(postErr, w.finish(ctx, command, res, errors.Join(fetchErr, postErr)))
+}
+
+// book books what is staged, in one transaction with the row of this run.
+func (w *work) book(ctx context.Context, command string) (transform.Stats, error) {
+	var st transform.Stats
+	start := time.Now()
+	err := w.db.Tx(ctx, func() (err error) {
+		if st, err = transform.Book(ctx, w.Log, w.db, w.Settings.Tolerance); err != nil {
+			return err
+		}
+		return w.db.Exec(ctx, `
+			insert into runs by name
+			select r.run_no, $id as run_id, $command as command, r.at as started_at, 'booked' as status, 0 as records,
+				$entries::bigint as entries, $postings::bigint as postings, 0 as posted, 0 as exceptions,
+				$config as config_digest, $digest as ledger_digest,
+				coalesce((select hash from journal_hashes as j where j.run_no = r.run_no), '0') as journal_hash
+			from this_run as r`,
+			duck.Named("id", w.runID), duck.Named("command", command), duck.Named("entries", st.Entries), duck.Named("postings", st.Postings),
+			duck.Named("config", w.ConfigDigest), duck.Named("digest", st.Digest))
+	})
+	if err != nil {
+		return st, fmt.Errorf("book: %w", err)
+	}
+	w.booked = true
+	w.Log.Info("booked", "entries", st.Entries, "postings", st.Postings, "took", time.Since(start).Round(time.Millisecond))
+	return st, nil
+}
+
+// finish publishes the ledger and closes the run in the archive.
+func (w *work) finish(ctx context.Context, command string, res *Result, failed error) error {
+	var err error
+	if res.Exceptions, err = w.db.Count(ctx, "select count(*) from recon.exceptions where status = 'open'"); err != nil {
+		return err
+	}
+	if res.Held, err = w.db.Count(ctx, "select count(*) from payouts where status = 'held'"); err != nil {
+		return err
+	}
+	status := "done"
+	switch {
+	case failed != nil:
+		status = "failed"
+	case res.NeedsPerson():
+		status = "needs_a_person"
+	}
+	finished := w.Now().UTC()
+	if err := w.db.Exec(ctx, `update runs set finished_at = $at::timestamp, status = $status, records = $records::bigint, posted = $posted::bigint, exceptions = $exceptions::bigint
+		where run_no = $n::integer`, duck.Named("at", finished.Format(timestamp)), duck.Named("status", status), duck.Named("records", res.Records),
+		duck.Named("posted", res.Posted), duck.Named("exceptions", res.Exceptions), duck.Named("n", w.runNo)); err != nil {
+		return err
+	}
+	if err := w.publish(ctx, false); err != nil {
+		return fmt.Errorf("publish: %w; the ledger itself is safe, run again to publish it", err)
+	}
+	m := archive.Manifest{RunID: w.runID, Command: command, StartedAt: w.began, FinishedAt: finished, CodeVersion: w.Version,
+		ConfigDigest: w.ConfigDigest, LedgerDigest: res.Digest, JournalDigest: w.journal, Entries: res.Entries, Postings: res.Postings, Status: status,
+		Counts: map[string]int64{"records": res.Records, "posted": res.Posted, "exceptions": res.Exceptions, "held": res.Held}}
+	if _, err := w.run.Finish(m); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	w.run = nil
+	return nil
+}
+
+// takeNote applies a note of the archive to the tables. Notes of the ERP are applied when
+// they are read back, live as in a replay, so that both end in the same state.
+func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
+	switch n.Kind {
+	case "settings":
+		if !w.replaying {
+			return nil
+		}
+		var s transform.Settings
+		if err := json.Unmarshal(n.Body, &s); err != nil {
+			return fmt.Errorf("settings in the archive: %w", err)
+		}
+		w.Settings = s
+		return w.putSettings(ctx, s)
+	case "erp_intent", "erp_receipt", "erp_abandoned":
+		return w.takeERPNote(ctx, n)
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package pipeline
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kvitt/kvitt/extract"
+	"github.com/kvitt/kvitt/pipeline/archive"
+	"github.com/kvitt/kvitt/sql/duck"
+)
+
+// chunkBytes bounds how many bytes of JSON answers are staged at a time.
+const chunkBytes = 48 << 20
+
+// A staging reads archived records into the tables of facts, inside one transaction.
+type staging struct {
+	w       *work
+	ctx     context.Context
+	until   func(archive.Record) bool // replay: stop before this record; nil reads everything
+	blobs   []blobRow
+	bodies  []jsonBody
+	size    int
+	source  string
+	stream  string
+	nextPos archive.Position
+	records int64
+	macros  map[string]bool
+}
+
+type blobRow struct {
+	BlobID      int64  `json:"blob_id"`
+	RunNo       int64  `json:"run_no"`
+	Source      string `json:"source"`
+	Stream      string `json:"stream"`
+	Key         string `json:"key"`
+	FetchedAt   string `json:"fetched_at"`
+	SHA256      string `json:"sha256"`
+	Size        int64  `json:"size"`
+	MediaType   string `json:"media_type"`
+	Gone        bool   `json:"gone"`
+	PlaceRun    string `json:"place_run"`
+	PlaceOffset int64  `json:"place_offset"`
+	PlaceLength int64  `json:"place_length"`
+	FirstRowID  *int64 `json:"first_rowid"`
+	RowsRead    *int64 `json:"rows_read"`
+}
+
+type jsonBody struct {
+	BlobID int64  `json:"blob_id"`
+	Key    string `json:"key"`
+	Body   string `json:"body"`
+}
+
+const timestamp = "2006-01-02 15:04:05.000000"
+
+// stage reads every record of the archive that DuckDB has not seen, in the order it
+// arrived. Where it stands is part of the same transaction, so a record is read once.
+func (w *work) stage(ctx context.Context) (int64, error) {
+	return w.stageUntil(ctx, nil)
+}
+
+func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) (int64, error) {
+	start := time.Now()
+	pos, err := w.position(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s := &staging{w: w, ctx: ctx, until: until, nextPos: pos, macros: map[string]bool{}}
+	err = w.db.Tx(ctx, func() error {
+		for rec, err := range w.arch.Records(ctx, pos) {
+			if err != nil {
+				return err
+			}
+			if until != nil && until(rec) {
+				break
+			}
+			if err := s.take(rec); err != nil {
+				return err
+			}
+			s.nextPos = rec.Next
+		}
+		if err := s.flush(); err != nil {
+			return err
+		}
+		return w.db.Exec(ctx, "update meta set value = $p where name = 'position'", duck.Named("p", s.nextPos.String()))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("stage: %w", err)
+	}
+	if s.records > 0 {
+		w.Log.Info("staged", "records", s.records, "took", time.Since(start).Round(time.Millisecond))
+	}
+	return s.records, nil
+}
+
+func (w *work) position(ctx context.Context) (archive.Position, error) {
+	texts, err := w.db.Texts(ctx, "select value from meta where name = 'position'")
+	if err != nil || len(texts) == 0 || texts[0] == "" {
+		return archive.Position{}, err
+	}
+	return archive.ParsePosition(texts[0])
+}
+
+func (s *staging) take(rec archive.Record) error {
+	switch {
+	case rec.Mark != nil:
+		if err := s.flush(); err != nil {
+			return err
+		}
+		return s.w.db.Exec(s.ctx, `
+			delete from cursors where source = $source and stream = $stream;
+			insert into cursors select $source, $stream, $until::timestamp`,
+			duck.Named("source", rec.Mark.Source), duck.Named("stream", rec.Mark.Stream), duck.Named("until", rec.Mark.Until.UTC().Format(timestamp)))
+	case rec.Note != nil:
+		if err := s.flush(); err != nil {
+			return err
+		}
+		return s.w.takeNote(s.ctx, rec.Note)
+	}
+	b := rec.Blob
+	if len(s.blobs) > 0 && (b.Source != s.source || b.Stream != s.stream || s.size > chunkBytes) {
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	s.source, s.stream = b.Source, b.Stream
+	s.records++
+	row := blobRow{BlobID: b.Seq, RunNo: s.w.runNo, Source: b.Source, Stream: b.Stream, Key: b.Key,
+		FetchedAt: b.FetchedAt.UTC().Format(timestamp), SHA256: b.SHA256.String(), Size: b.Size, MediaType: b.MediaType, Gone: b.Gone,
+		PlaceRun: b.Place.Run, PlaceOffset: b.Place.Offset, PlaceLength: b.Place.Length}
+	src := s.w.source(b.Source)
+	if src == nil {
+		s.w.Log.Warn("archived by a source that is no longer configured; not read", "source", b.Source, "key", b.Key)
+		s.blobs = append(s.blobs, row)
+		return nil
+	}
+	if in := src.Connector.Inbox; in != nil && string(in.Stream) == b.Stream && b.MediaType == "text/csv" {
+		return s.report(*src, row, b)
+	}
+	s.blobs = append(s.blobs, row)
+	if b.Gone {
+		return nil
+	}
+	body, err := s.w.arch.ReadBlob(b.Content)
+	if err != nil {
+		return err
+	}
+	s.bodies = append(s.bodies, jsonBody{b.Seq, b.Key, string(body)})
+	s.size += len(body)
+	return nil
+}
+
+// flush stages the JSON answers gathered so far.
+func (s *staging) flush() error {
+	if len(s.blobs) == 0 {
+		return nil
+	}
+	defer func() { s.blobs, s.bodies, s.size = nil, nil, 0 }()
+	if err := s.w.db.Insert(s.ctx, "blobs", s.blobs); err != nil {
+		return err
+	}
+	if len(s.bodies) == 0 {
+		return nil
+	}
+	src := s.w.source(s.source)
+	path := s.w.path("spool", "answers.ndjson")
+	if err := writeLines(path, s.bodies); err != nil {
+		return err
+	}
+	db := s.w.db
+	if err := db.Exec(s.ctx, fmt.Sprintf(`
+		create or replace temp table answers as
+			select blob_id, key, body from read_json(%s, format = 'newline_delimited', maximum_object_size = 268435456,
+				columns = {blob_id: 'BIGINT', key: 'VARCHAR', body: 'VARCHAR'});
+		create or replace temp table valid_answers as
+			select blob_id, key, body::json as body from answers where json_valid(body) and json_type(body) = 'OBJECT' order by blob_id;
+		create or replace temp view raw as select * from valid_answers;
+		insert into exceptions by name
+			select name_of('malformed_record ' || %[2]s || '/' || key || ' ' || %[3]d) as exception_id, 'malformed_record' as kind, %[2]s as source,
+				%[2]s || '/' || key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
+				left(body, 200) as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.at as opened_at, null as closed_at, 'open' as status, r.run_no
+			from answers, this_run as r where not (json_valid(body) and json_type(body) = 'OBJECT')`,
+		duck.Quote(path), duck.Quote(s.source), s.w.runNo)); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	if err := s.useMacros(*src); err != nil {
+		return err
+	}
+	for _, m := range src.Connector.Models {
+		if string(m.Stream) != s.stream {
+			continue
+		}
+		if err := s.model(*src, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *staging) useMacros(src Source) error {
+	if src.Connector.Macros == "" || s.macros[src.Connector.Name] {
+		return nil
+	}
+	s.macros[src.Connector.Name] = true
+	text, err := fs.ReadFile(src.Connector.Files, src.Connector.Macros)
+	if err != nil {
+		return err
+	}
+	return s.w.db.Exec(s.ctx, string(text))
+}
+
+func modelText(src extract.Source, m extract.Model) (string, error) {
+	b, err := fs.ReadFile(src.Files, m.File)
+	return strings.TrimRight(strings.TrimSpace(string(b)), ";"), err
+}
+
+func writeLines(path string, rows []jsonBody) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	buf := bufio.NewWriterSize(f, 1<<20)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	for _, r := range rows {
+		if err := enc.Encode(r); err != nil {
+			return err
+		}
+	}
+	if err := buf.Flush(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// spoolFile returns a path where DuckDB can read the bytes of b: the inbox file itself
+// when it is still what was archived, else a copy from the archive.
+func (s *staging) spoolFile(b *archive.Blob) (path string, done func() error, err error) {
+	if f, ok := s.w.fresh[b.SHA256.String()]; ok {
+		if st, err := os.Stat(f.path); err == nil && st.Size() == f.size && st.ModTime().UnixNano() == f.modified {
+			return f.path, func() error {
+				if st, err := os.Stat(f.path); err != nil || st.Size() != f.size || st.ModTime().UnixNano() != f.modified {
+					return fmt.Errorf("%w: %s changed while it was read; run again", extract.ErrTransient, filepath.Base(f.path))
+				}
+				return nil
+			}, nil
+		}
+	}
+	path = s.w.path("spool", b.SHA256.String()+".csv")
+	if err := s.w.arch.Extract(s.ctx, b.Content, path); err != nil {
+		return "", nil, err
+	}
+	return path, func() error { return os.Remove(path) }, nil
+}

@@ -1,0 +1,184 @@
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kvitt/kvitt/extract"
+	"github.com/kvitt/kvitt/sql/duck"
+)
+
+// model runs one staging query over the answers in raw and merges what it yields. Each
+// entity has one way to be merged, whatever the provider.
+func (s *staging) model(src Source, m extract.Model) error {
+	text, err := modelText(src.Connector, m)
+	if err != nil {
+		return err
+	}
+	// Columns that a provider does not have are null: the entity's table says which there are.
+	err = s.w.db.Exec(s.ctx, fmt.Sprintf(`create or replace temp table incoming as
+		select * from (select * from %s where false) union all by name select * from (
+%s
+)`, m.Entity, text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.File, err)
+	}
+	merge, ok := merges[m.Entity]
+	if !ok {
+		return fmt.Errorf("%s: there is no entity %q", m.File, m.Entity)
+	}
+	if m.Entity == "payout_lines" && !hasHeaders(src.Connector) {
+		merge += headerless
+	}
+	query := strings.ReplaceAll(merge, "{{source}}", duck.Quote(src.Name))
+	if err := s.w.db.Exec(s.ctx, query); err != nil {
+		return fmt.Errorf("%s: %w", m.File, err)
+	}
+	return nil
+}
+
+// lineContent is what tells one payout line from another: everything the row says.
+const lineContent = `concat_ws('|', {{source}}, payout_id, part, provider_type, coalesce(provider_detail, ''), coalesce(order_key, ''), coalesce(event_key, ''),
+	coalesce(order_reference, ''), coalesce(other_references, ''), coalesce(epoch_us(event_at), 0), coalesce(currency, ''),
+	coalesce(gross_minor::varchar, '?'), coalesce(fee_minor::varchar, '?'), coalesce(fee_vat_minor, 0), coalesce(net_minor::varchar, '?'), coalesce(row_off_minor, 0), coalesce(text, ''))`
+
+var merges = map[string]string{
+	// An order is read whole: its newest version replaces what was known of it.
+	"documents": `
+create or replace temp table newest as
+select order_id, max(blob_id) as blob_id from incoming where order_id is not null group by order_id;
+
+insert into todo_documents
+select document_id from documents as d
+where d.source = {{source}} and d.order_id in (select order_id from newest)
+union
+select {{source}} || '/' || i.kind || '/' || i.doc_ref from incoming as i inner join newest using (order_id, blob_id)
+except
+select document_id from todo_documents;
+
+delete from document_lines where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest));
+delete from document_keys where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest));
+delete from documents where source = {{source}} and order_id in (select order_id from newest);
+
+insert into documents by name
+select distinct on (i.kind, i.doc_ref)
+	i.* exclude (document_id, source, event_date, run_no),
+	{{source}} || '/' || i.kind || '/' || i.doc_ref as document_id, {{source}} as source,
+	local_date(i.event_at, c.time_zone) as event_date, r.run_no
+from incoming as i
+inner join newest using (order_id, blob_id)
+cross join set_company as c
+cross join this_run as r
+where i.doc_ref is not null;
+
+insert into exceptions by name
+select name_of('malformed_record ' || {{source}} || '/' || b.key || ' ' || r.run_no) as exception_id, 'malformed_record' as kind, {{source}} as source,
+	{{source}} || '/' || b.key as document_id, 'the answer names no order' as reason, null as currency, null as amount_minor, null as evidence,
+	'ask the provider; the bytes are in the archive' as suggestion, r.at as opened_at, null as closed_at, 'open' as status, r.run_no
+from blobs as b, this_run as r
+where b.blob_id in (select blob_id from incoming where order_id is null);`,
+
+	"document_lines": `
+insert into document_lines by name
+select i.* exclude (document_id, kind, doc_ref, order_id), d.document_id as document_id
+from incoming as i
+inner join documents as d on d.source = {{source}} and d.kind = i.kind and d.doc_ref = i.doc_ref
+where d.document_id not in (select document_id from document_lines);`,
+
+	"document_keys": `
+insert into document_keys by name
+select distinct d.document_id, i.key_type, i.value, normal_reference(i.value) as normal
+from incoming as i
+inner join documents as d on d.source = {{source}} and d.kind = i.kind and d.doc_ref = i.doc_ref
+where d.document_id not in (select document_id from document_keys);`,
+
+	// A payout that is there already with other figures is flagged; what is booked stays.
+	"payouts": `
+insert into payout_flags by name
+select distinct {{source}} as source, i.payout_id, 'payout_changed' as kind,
+	'its totals differ from the first delivery: ' || money(p.amount_minor, p.currency) || ' then, ' || money(i.amount_minor, i.currency) || ' now' as reason,
+	i.amount_minor - p.amount_minor as amount_minor, concat_ws(' | now: ', p.stated, i.stated) as evidence, i.blob_id
+from incoming as i
+inner join payouts as p on p.source = {{source}} and p.payout_id = i.payout_id
+where p.has_header and (p.amount_minor, p.currency, p.rows_expected_minor, p.paid_at, p.closing_minor) is distinct from (i.amount_minor, i.currency, i.rows_expected_minor, i.paid_at, i.closing_minor)
+	and not exists (select 1 from payout_flags as f where f.source = {{source}} and f.payout_id = i.payout_id and f.blob_id = i.blob_id);
+
+insert into todo_payouts
+select {{source}}, payout_id from incoming where payout_id is not null
+except select source, payout_id from todo_payouts;
+
+insert into payouts by name
+select distinct on (i.payout_id)
+	i.* exclude (source, document_id, has_header, run_no, status),
+	{{source}} as source, {{source}} || '/payout/' || i.payout_id as document_id, true as has_header, r.run_no, 'pending' as status
+from incoming as i
+cross join this_run as r
+where i.payout_id is not null and i.payout_id not in (select payout_id from payouts where source = {{source}})
+order by i.payout_id, i.blob_id;`,
+
+	"payout_parts": `
+delete from payout_parts where source = {{source}} and (payout_id, part) in (select (payout_id, part) from incoming);
+insert into payout_parts by name
+select distinct on (payout_id, part) i.* exclude (source), {{source}} as source from incoming as i order by payout_id, part, blob_id desc;
+insert into todo_payouts select distinct {{source}}, payout_id from incoming except select source, payout_id from todo_payouts;`,
+
+	"payout_lines": `
+create or replace temp table named as
+select *, row_number() over (partition by content, blob_id order by row_no) as ordinal
+from (select i.* exclude (line_id, source, run_no), ` + lineContent + ` as content from incoming as i);
+
+create or replace temp table named_lines as
+select name_of(content || '|' || ordinal) as line_id, * exclude (content, ordinal) from named;
+
+create or replace temp table known_parts as
+select distinct l.payout_id, l.part from payout_lines as l
+where l.source = {{source}} and (l.payout_id, l.part) in (select (payout_id, part) from named_lines);
+
+-- The same page again: the same rows are nothing new, others are flagged and not taken in.
+insert into payout_flags by name
+select {{source}} as source, payout_id, 'payout_changed' as kind,
+	count(*) filter (is_new) || ' rows are new and ' || count(*) filter (not is_new) || ' are gone since the first delivery' as reason,
+	sum(case when is_new then net_minor else -net_minor end)::bigint as amount_minor,
+	string_agg(case when is_new then 'new: ' else 'gone: ' end || concat_ws(' ', provider_type, order_reference, money(net_minor, currency)), '; ' order by is_new, line_id) as evidence,
+	max(blob_id) as blob_id
+from (
+	select n.payout_id, n.line_id, true as is_new, n.provider_type, n.order_reference, n.net_minor, n.currency, n.blob_id
+	from named_lines as n semi join known_parts as k on k.payout_id = n.payout_id and k.part = n.part
+	where n.line_id not in (select line_id from payout_lines where source = {{source}})
+	union all
+	select l.payout_id, l.line_id, false, l.provider_type, l.order_reference, l.net_minor, l.currency, l.blob_id
+	from payout_lines as l semi join known_parts as k on k.payout_id = l.payout_id and k.part = l.part
+	where l.source = {{source}} and l.line_id not in (select line_id from named_lines)
+)
+group by payout_id;
+
+insert into payout_lines by name
+select distinct on (n.line_id) n.*, {{source}} as source, r.run_no
+from named_lines as n
+cross join this_run as r
+where (n.payout_id, n.part) not in (select (payout_id, part) from known_parts);
+
+insert into todo_payouts
+select distinct {{source}}, payout_id from named_lines where payout_id is not null
+except select source, payout_id from todo_payouts;`,
+}
+
+// headerless gives a payout its row when the source has rows only and no header.
+const headerless = `
+insert into payouts by name
+select t.source, t.payout_id, t.source || '/payout/' || t.payout_id as document_id, false as has_header, 'pending' as status, 'deducted' as fee_rows,
+	(select max(l.blob_id) from payout_lines as l where l.source = t.source and l.payout_id = t.payout_id) as blob_id, r.run_no
+from todo_payouts as t
+cross join this_run as r
+where t.source = {{source}} and not exists (select 1 from payouts as p where p.source = t.source and p.payout_id = t.payout_id)
+	and exists (select 1 from payout_lines as l where l.source = t.source and l.payout_id = t.payout_id);`
+
+// hasHeaders reports whether the source states its payouts apart from their rows.
+func hasHeaders(src extract.Source) bool {
+	for _, m := range src.Models {
+		if m.Entity == "payouts" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,122 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Retry asks again while a provider is busy or out of reach: 429, 500, 502, 503,
+// 504, a broken connection, a timeout, half a body. Only GET and HEAD are asked
+// again; any other method may have had its effect already.
+//
+// Its Next must return whole bodies (Whole does): an error while the caller reads is too late.
+type Retry struct {
+	Next       http.RoundTripper
+	Now        func() time.Time
+	Sleep      func(ctx context.Context, d time.Duration) error
+	Log        *slog.Logger                            // nil is silent
+	Jitter     func(below time.Duration) time.Duration // a wait in [0, below); nil is random
+	MaxTries   int                                     // the first included
+	MaxElapsed time.Duration                           // no wait reaches beyond this after the first try began
+	FirstWait  time.Duration                           // upper bound of the first backoff; it doubles each time
+	MaxWait    time.Duration                           // upper bound of every backoff
+}
+
+// RoundTrip returns the first answer that is not one to wait out. After the last
+// try it returns what that one gave, a response or an error, for the caller to
+// say what it means.
+//
+// Errors: the context's when it ended; otherwise the last error of Next, with the number of tries.
+func (r *Retry) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead || req.Body != nil && req.Body != http.NoBody {
+		return r.Next.RoundTrip(req)
+	}
+	ctx := req.Context()
+	deadline := r.Now().Add(r.MaxElapsed)
+	for try := 1; ; try++ {
+		resp, err := r.Next.RoundTrip(req)
+		if ctx.Err() != nil && err != nil {
+			return nil, ctx.Err()
+		}
+		if !worthAnother(resp, err) {
+			return resp, err
+		}
+		wait := r.wait(resp, try)
+		if try >= r.MaxTries || r.Now().Add(wait).After(deadline) {
+			if err != nil && try > 1 {
+				err = fmt.Errorf("after %d tries: %w", try, err)
+			}
+			return resp, err
+		}
+		r.log(req, resp, err, try, wait)
+		if resp != nil {
+			resp.Body.Close()
+		}
+		if err := r.Sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// log says what is waited for. Of the address it keeps scheme, host and path: a
+// query may hold a key, and so may a header.
+func (r *Retry) log(req *http.Request, resp *http.Response, err error, try int, wait time.Duration) {
+	if r.Log == nil {
+		return
+	}
+	level := slog.LevelDebug
+	if try > 2 { // one or two waits are everyday
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("method", req.Method), slog.String("host", req.URL.Host), slog.String("path", req.URL.Path),
+		slog.Int("try", try), slog.Duration("wait", wait),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("err", err.Error()))
+	} else {
+		attrs = append(attrs, slog.Int("status", resp.StatusCode))
+	}
+	r.Log.LogAttrs(req.Context(), level, "waiting to ask again", attrs...)
+}
+
+// worthAnother reports whether asking again may give another answer.
+func worthAnother(resp *http.Response, err error) bool {
+	if err != nil {
+		return !permanent(err)
+	}
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// permanent reports whether err will be the same next time. Everything else that
+// keeps an answer from arriving whole is taken to pass.
+func permanent(err error) bool {
+	var (
+		cert   *tls.CertificateVerificationError
+		name   x509.HostnameError
+		issuer x509.UnknownAuthorityError
+		record tls.RecordHeaderError // plain http where TLS was expected
+		dns    *net.DNSError
+	)
+	switch {
+	case errors.Is(err, ErrTooLarge), errors.Is(err, context.Canceled):
+		return true
+	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &issuer), errors.As(err, &record):
+		return true
+	case errors.As(err, &dns):
+		return dns.IsNotFound
+	}
+	return false
+}

@@ -1,0 +1,259 @@
+// Package duck is the only code that speaks to DuckDB.
+//
+// One DB is one connection: temporary tables and transactions live on it. Rows reach
+// DuckDB as files that it reads itself or as one JSON parameter, never one by one, and
+// money crosses as integers, so that neither the Appender (which stores wrong decimals)
+// nor a float is ever in between. The module is github.com/duckdb/duckdb-go/v2, where the
+// authors of marcboeker/go-duckdb moved it; its README says so.
+package duck
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
+)
+
+// Options say how a database is opened.
+type Options struct {
+	ReadOnly    bool
+	MemoryLimit string   // "600MB"; "" for DuckDB's own
+	TempDir     string   // where large operators spill; "" for none
+	Folders     []string // the only folders its SQL may read and write; nil with Sealed means none
+	Sealed      bool     // SQL may not reach files or the network beyond Folders, nor undo this
+}
+
+// ErrFull is returned when the disk has no room left. The instance is of no use afterwards.
+var ErrFull = errors.New("the disk is full")
+
+// ErrUnusable is returned when DuckDB cannot open a file it wrote.
+var ErrUnusable = errors.New("the database cannot be opened")
+
+// A DB is one DuckDB file on one connection. It is not safe for concurrent use.
+type DB struct {
+	Path string
+	pool *sql.DB
+	conn *sql.Conn
+}
+
+// Open opens or creates the file at path; "" is a database in memory.
+//
+// Errors: ErrUnusable, ErrFull.
+func Open(ctx context.Context, path string, o Options) (*DB, error) {
+	dsn := path
+	if o.ReadOnly {
+		dsn += "?access_mode=READ_ONLY"
+	}
+	fresh := false
+	if path != "" && !o.ReadOnly {
+		_, err := os.Stat(path)
+		fresh = errors.Is(err, os.ErrNotExist)
+	}
+	connector, err := duckdb.NewConnector(dsn, nil)
+	if err != nil {
+		return nil, fmt.Errorf("duck: %s: %w: %w", path, ErrUnusable, classify(err))
+	}
+	db := &DB{Path: path, pool: sql.OpenDB(connector)}
+	db.pool.SetMaxOpenConns(1)
+	if db.conn, err = db.pool.Conn(ctx); err != nil {
+		db.pool.Close()
+		return nil, fmt.Errorf("duck: %s: %w: %w", path, ErrUnusable, classify(err))
+	}
+	if err := db.configure(ctx, o); err != nil {
+		db.Close()
+		return nil, err
+	}
+	if fresh {
+		// The file's name must survive a crash as well as its content.
+		if d, err := os.Open(filepath.Dir(path)); err == nil {
+			_ = d.Sync()
+			d.Close()
+		}
+	}
+	return db, nil
+}
+
+func (db *DB) configure(ctx context.Context, o Options) error {
+	var b strings.Builder
+	// The order of a file's rows is evidence: lineage counts on it.
+	b.WriteString("set preserve_insertion_order = true; set autoinstall_known_extensions = false; set timezone = 'UTC';")
+	if o.MemoryLimit != "" {
+		fmt.Fprintf(&b, "set memory_limit = %s;", Quote(o.MemoryLimit))
+	}
+	if o.TempDir != "" {
+		fmt.Fprintf(&b, "set temp_directory = %s;", Quote(o.TempDir))
+	}
+	if o.Sealed {
+		if len(o.Folders) > 0 {
+			dirs := make([]string, len(o.Folders))
+			for i, f := range o.Folders {
+				dirs[i] = Quote(f)
+			}
+			fmt.Fprintf(&b, "set allowed_directories = [%s];", strings.Join(dirs, ", "))
+		}
+		b.WriteString("set enable_external_access = false; set lock_configuration = true;")
+	}
+	return db.Exec(ctx, b.String())
+}
+
+// Close closes the connection and the file.
+func (db *DB) Close() error {
+	err := db.conn.Close()
+	if e := db.pool.Close(); err == nil {
+		err = e
+	}
+	return classify(err)
+}
+
+// Exec runs one or more statements. Parameters are named: $source takes Named("source", …).
+func (db *DB) Exec(ctx context.Context, query string, args ...any) error {
+	_, err := db.conn.ExecContext(ctx, query, args...)
+	return wrap(err, query)
+}
+
+// Affected is Exec for one statement, and says how many rows it changed.
+func (db *DB) Affected(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := db.conn.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, wrap(err, query)
+	}
+	return res.RowsAffected()
+}
+
+// Named is a named parameter.
+func Named(name string, value any) any { return sql.Named(name, value) }
+
+// Each calls scan-taking fn for every row of query.
+func (db *DB) Each(ctx context.Context, query string, fn func(scan func(...any) error) error, args ...any) (err error) {
+	rows, err := db.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return wrap(err, query)
+	}
+	defer func() {
+		if e := rows.Close(); err == nil {
+			err = wrap(e, query)
+		}
+	}()
+	for rows.Next() {
+		if err := fn(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return wrap(rows.Err(), query)
+}
+
+// One scans the only row of query into dst. A query without rows leaves dst as it is
+// and returns false.
+func (db *DB) One(ctx context.Context, query string, args []any, dst ...any) (found bool, err error) {
+	err = db.Each(ctx, query, func(scan func(...any) error) error {
+		found = true
+		return scan(dst...)
+	}, args...)
+	return found, err
+}
+
+// Count returns the single integer that query yields.
+func (db *DB) Count(ctx context.Context, query string, args ...any) (int64, error) {
+	var n sql.NullInt64
+	_, err := db.One(ctx, query, args, &n)
+	return n.Int64, err
+}
+
+// Texts returns the first column of query, as text.
+func (db *DB) Texts(ctx context.Context, query string, args ...any) ([]string, error) {
+	var out []string
+	err := db.Each(ctx, query, func(scan func(...any) error) error {
+		var s sql.NullString
+		if err := scan(&s); err != nil {
+			return err
+		}
+		out = append(out, s.String)
+		return nil
+	}, args...)
+	return out, err
+}
+
+// Tx runs fn inside a transaction: all of it happens or nothing.
+func (db *DB) Tx(ctx context.Context, fn func() error) (err error) {
+	if err := db.Exec(ctx, "begin transaction"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// The error that matters is the first one.
+			_ = db.Exec(context.WithoutCancel(ctx), "rollback")
+		}
+	}()
+	if err := fn(); err != nil {
+		return err
+	}
+	return db.Exec(ctx, "commit")
+}
+
+// Insert adds rows (a slice of structs with json tags named like the columns) to table.
+func (db *DB) Insert(ctx context.Context, table string, rows any) error {
+	return db.insert(ctx, "insert into "+table+" by name", table, rows)
+}
+
+func (db *DB) insert(ctx context.Context, verb, table string, rows any) error {
+	b, err := json.Marshal(rows)
+	if err != nil {
+		return fmt.Errorf("duck: rows for %s: %w", table, err)
+	}
+	if string(b) == "null" || string(b) == "[]" {
+		return nil
+	}
+	// The table's own column types are what the JSON is read as.
+	var cols []string
+	err = db.Each(ctx, "select column_name, data_type from duckdb_columns() where table_name = $t and not internal order by column_index",
+		func(scan func(...any) error) error {
+			var name, typ string
+			if err := scan(&name, &typ); err != nil {
+				return err
+			}
+			cols = append(cols, fmt.Sprintf("%q: %q", name, typ))
+			return nil
+		}, Named("t", table))
+	if err != nil {
+		return err
+	}
+	return db.Exec(ctx, fmt.Sprintf("%s select unnest(from_json($rows::json, '[{%s}]'), recursive := true)",
+		verb, strings.Join(cols, ", ")), Named("rows", string(b)))
+}
+
+// Quote writes s as a SQL string literal.
+func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// Ident writes s as a SQL identifier.
+func Ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+func wrap(err error, query string) error {
+	if err == nil {
+		return nil
+	}
+	q := strings.Join(strings.Fields(query), " ")
+	if len(q) > 160 {
+		q = q[:160] + "…"
+	}
+	return fmt.Errorf("duck: %w, in: %s", classify(err), q)
+}
+
+// classify recognises a full disk in what DuckDB says about it.
+func classify(err error) error {
+	if err == nil || errors.Is(err, driver.ErrBadConn) {
+		return err
+	}
+	text := strings.ToLower(err.Error())
+	if strings.Contains(text, "no space left") || strings.Contains(text, "disk full") ||
+		strings.Contains(text, "file size limit") || strings.Contains(text, "max_temp_directory_size") || strings.Contains(text, "file too large") {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}

@@ -1,0 +1,56 @@
+-- Money and references, read and written the same way by every model.
+--
+-- Units:  *_minor is a BIGINT in the minor unit of its currency; nothing here is a float.
+--         DuckDB turns a division of decimals into a DOUBLE, so every division below is
+--         an integer division, and every scaling a multiplication.
+
+-- How many decimals the minor unit has (ISO 4217). Same list as ledger.Exponent.
+create or replace macro exponent(cur) as
+    case
+        when cur in ('BIF','CLP','DJF','GNF','ISK','JPY','KMF','KRW','PYG','RWF','UGX','UYI','VND','VUV','XAF','XOF','XPF') then 0
+        when cur in ('BHD','IQD','JOD','KWD','LYD','OMR','TND') then 3
+        else 2
+    end;
+
+-- Minor units as major units with two decimals, for people. Exact for up to two decimals.
+create or replace macro major(m, cur) as
+    case exponent(cur)
+        when 2 then (m * 0.01::decimal(3, 2))::decimal(18, 2)
+        when 0 then m::decimal(18, 2)
+        else (m * 0.001::decimal(4, 3))::decimal(18, 2)
+    end;
+
+-- a/b to the nearest integer, halves away from zero (posting_rules: VAT). b > 0.
+create or replace macro div_half_away(a, b) as
+    (case when a < 0 then -1 else 1 end * ((abs(a::hugeint) * 2 + b) // (2 * b::hugeint)))::bigint;
+
+-- The VAT inside a gross amount at a rate in basis points (25 % is 2500).
+create or replace macro vat_inside(gross, rate_bp) as
+    div_half_away(gross::hugeint * rate_bp, 10000 + rate_bp);
+
+-- An amount converted at price_e8 = price of one unit of the currency, times 10^8, in another.
+create or replace macro converted(m, price_e8, exp_from, exp_to) as
+    div_half_away(m::hugeint * price_e8 * (case when exp_to > exp_from then 10 ** (exp_to - exp_from) else 1 end)::hugeint,
+        100000000::hugeint * (case when exp_from > exp_to then 10 ** (exp_from - exp_to) else 1 end)::hugeint);
+
+-- A reference as it is compared: no blanks around it, upper case, no leading # or zeros.
+create or replace macro normal_reference(r) as
+    nullif(ltrim(upper(trim(r)), '#0'), '');
+
+-- A fixed 128-bit name for what a text identifies.
+create or replace macro name_of(t) as md5(t)::uuid;
+
+-- The member states of the EU, and Northern Ireland, whose goods count as the EU's (XI).
+create or replace macro is_eu(country) as country in (
+    'AT','BE','BG','CY','CZ','DE','DK','EE','ES','FI','FR','GR','HR','HU','IE','IT','LT','LU','LV','MT','NL','PL','PT','RO','SE','SI','SK','XI');
+
+-- "1250.00 SEK", for people.
+create or replace macro money(m, cur) as major(m, cur)::varchar || ' ' || cur;
+
+-- 2550 as "25.5".
+create or replace macro rate_text(bp) as
+    case when bp % 100 = 0 then (bp // 100)::varchar
+        else (bp // 100)::varchar || '.' || rtrim(lpad((bp % 100)::varchar, 2, '0'), '0') end;
+
+-- The company's own date of a moment.
+create or replace macro local_date(t, zone) as (((t at time zone 'UTC') at time zone zone)::date);

@@ -1,0 +1,160 @@
+-- The tables behind the public views. Everything here is derived: it can be dropped and
+-- rebuilt from the archive. There are no primary keys; package pipeline's checks prove
+-- uniqueness instead, because an index costs more than the load it would guard.
+--
+-- Units: *_minor in minor units, debit > 0 in postings, "to us" > 0 in payout lines;
+--        rate_bp in basis points; *_at timestamps UTC; *_date the company's own date.
+
+create table meta (name varchar, value varchar);
+
+create table runs (
+    run_no integer, run_id varchar, command varchar, started_at timestamp, finished_at timestamp, status varchar,
+    records bigint, entries bigint, posted bigint, exceptions bigint, config_digest varchar, ledger_digest varchar,
+    postings bigint, journal_hash varchar
+);
+
+-- The index of the archive.
+create table blobs (
+    blob_id bigint, run_no integer, source varchar, stream varchar, key varchar, fetched_at timestamp,
+    sha256 varchar, size bigint, media_type varchar, gone boolean,
+    place_run varchar, place_offset bigint, place_length bigint,
+    first_rowid bigint, -- of the rows of payout_lines that a file filled in one go, else null
+    rows_read bigint
+);
+create index blobs_by_content on blobs (sha256);
+create index blobs_by_key on blobs (key);
+
+create table cursors (source varchar, stream varchar, until timestamp);
+create table inbox_files (source varchar, path varchar, size bigint, modified bigint, sha256 varchar);
+
+---------- settings of the run
+
+create table set_company (
+    name varchar, org_number varchar, country varchar, currency varchar, time_zone varchar,
+    tolerance bigint, locked_through date, period varchar, exponent integer,
+    rounding smallint, fx_gain smallint, fx_loss smallint, suspense smallint, gift_cards smallint,
+    reverse_out smallint, reverse_in smallint
+);
+create table set_sources (
+    source varchar, provider varchar, is_shop boolean, fee_vat varchar, unmatched varchar,
+    orders boolean, invoices boolean, refunds boolean, payouts boolean, follow_days integer,
+    receivable smallint, clearing smallint, bank smallint, fee smallint, fee_vat_account smallint,
+    reserve smallint, dispute smallint, loan smallint
+);
+create table set_methods (
+    source varchar, rank integer, match varchar,
+    receivable smallint, clearing smallint, bank smallint, fee smallint, fee_vat_account smallint, reserve smallint, dispute smallint
+);
+create table set_words (source varchar, rank integer, type_glob varchar, detail_glob varchar, kind varchar);
+create table set_sales (country varchar, customer varchar, rate_bp integer, sales smallint, vat smallint, oss boolean);
+create table set_rates (currency varchar, date date, price_e8 bigint);
+
+---------- facts, as the sources state them
+
+create table documents (
+    document_id varchar, source varchar, kind varchar, order_id varchar, doc_ref varchar, order_number varchar, reference varchar,
+    event_at timestamp, event_date date, currency varchar, amount_minor bigint, country varchar, customer varchar, method varchar,
+    status varchar, is_final boolean, changed_at timestamp, blob_id bigint, locator varchar, run_no integer
+);
+create table document_lines (
+    document_id varchar, line_no integer, line_type varchar, reference varchar, quantity bigint,
+    gross_minor bigint, vat_minor bigint, rate_bp integer
+);
+create table document_keys (document_id varchar, key_type varchar, value varchar, normal varchar);
+
+-- What a document is booked by: its lines gathered by class, country and rate, or the split of an amount without lines.
+create table document_groups (
+    document_id varchar, class varchar, country varchar, rate_bp integer, gross_minor bigint, vat_minor bigint, how varchar
+);
+create table document_states (
+    document_id varchar, state varchar, -- booked | held | not_ours | known
+    receivable smallint, company_minor bigint, -- the account its receivable is on, and the amount in company currency
+    why_kind varchar, why varchar, why_minor bigint, evidence varchar, suggestion varchar
+);
+
+create table payouts (
+    source varchar, payout_id varchar, document_id varchar, bank_reference varchar, paid_at timestamp, paid_date date,
+    currency varchar, amount_minor bigint,
+    rows_expected_minor bigint, -- what the rows' net amounts must add up to, by the provider's own totals
+    formula_off_minor bigint,   -- by how much the provider's own totals do not add up
+    opening_minor bigint, closing_minor bigint, -- what the provider carried in and out, debt < 0
+    fee_rows varchar,           -- deducted | invoiced: whether fee rows lower this payout
+    has_header boolean, stated varchar, blob_id bigint, locator varchar, run_no integer,
+    status varchar, why_kind varchar, why varchar, difference_minor bigint, evidence varchar,
+    lines bigint, sales_minor bigint, refunds_minor bigint, fees_minor bigint, fee_vat_minor bigint, other_minor bigint,
+    booked_run integer, booked_at timestamp,
+    price_e8 bigint -- of its currency on its date, times 10^8; null in the company's own currency
+);
+create table payout_parts (source varchar, payout_id varchar, part varchar, lines_total bigint, lines_here bigint, blob_id bigint);
+create table payout_flags (source varchar, payout_id varchar, kind varchar, reason varchar, amount_minor bigint, evidence varchar, blob_id bigint);
+
+create table payout_lines (
+    line_id uuid, source varchar, payout_id varchar, part varchar, provider_type varchar, provider_detail varchar,
+    method varchar, event_at timestamp, order_reference varchar, order_key varchar, event_key varchar, other_references varchar,
+    currency varchar, gross_minor bigint, fee_minor bigint, fee_vat_minor bigint, net_minor bigint,
+    row_off_minor bigint, -- by how much the row's own columns disagree; null: nothing to compare
+    country varchar, text varchar, locator varchar, blob_id bigint, row_no bigint, run_no integer
+);
+create table line_words (source varchar, provider_type varchar, provider_detail varchar, kind varchar, from_run integer, to_run integer);
+create table line_matches (
+    line_id uuid, source varchar, payout_id varchar, document_id varchar, rung varchar, state varchar, -- matched | held_document | not_delivered
+    amount_minor bigint,   -- of the document, > 0
+    before_minor bigint,   -- of the document, settled by earlier matches
+    rounding_minor bigint, -- line minus document, where they differ by less than the tolerance
+    evidence varchar, run_no integer
+);
+create table line_issues (line_id uuid, source varchar, payout_id varchar, kind varchar, reason varchar, evidence varchar, suggestion varchar);
+
+---------- the ledger: rows are added, never changed
+
+create table entries (
+    entry_id uuid, book_date date, event_date date, kind varchar, source varchar, document_id varchar,
+    text varchar, corrects uuid, book varchar, run_no integer
+);
+create table postings (
+    entry_id uuid, line utinyint, book_date date, account smallint, role varchar,
+    amount_minor bigint, currency varchar, amount_currency_minor bigint,
+    source varchar, document_id varchar, country varchar, rate_bp integer,
+    book varchar, rule varchar, blob_id bigint, row_no bigint, locator varchar, run_no integer
+);
+create table book_digests (book varchar, book_date date, digest varchar);
+
+create table exceptions (
+    exception_id uuid, kind varchar, source varchar, document_id varchar, reason varchar, currency varchar, amount_minor bigint,
+    evidence varchar, suggestion varchar, opened_at timestamp, closed_at timestamp, status varchar, run_no integer
+);
+
+create table erp_documents (
+    erp_document_id varchar, kind varchar, target varchar, voucher_group varchar, book varchar, book_date date, through_run integer,
+    document_id varchar, erp_number varchar, reference varchar, currency varchar, amount_minor bigint, entries bigint,
+    status varchar, posted_at timestamp, batch varchar
+);
+
+---------- what the next booking has to look at
+
+create table todo_documents (document_id varchar);
+create table todo_payouts (source varchar, payout_id varchar);
+
+-- The canonical lines of the books (see transform/rules/95_digest.sql).
+create view book_lines as
+select
+    book, book_date,
+    concat_ws('|', book, book_date, source, document_id, role, account, currency, coalesce(country, ''), coalesce(rate_bp, -1),
+        sum(amount_minor), sum(amount_currency_minor)) as line
+from postings
+group by book, book_date, source, document_id, role, account, currency, country, rate_bp
+having sum(amount_minor) <> 0 or sum(amount_currency_minor) <> 0;
+
+-- A fingerprint of what each run added to the ledger, whatever the order of the rows. It is DuckDB's own
+-- hash, quick and not cryptographic: it finds what was altered; that nothing was forged, the archive proves.
+create view journal_hashes as
+select run_no, sum(h)::varchar as hash
+from (
+    select run_no, hash(entry_id, book_date, event_date, kind, source, document_id, text, corrects, book)::hugeint from entries
+    union all
+    select run_no, hash(entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor, source, document_id, country, rate_bp, book, rule)::hugeint from postings
+)
+group by run_no;
+
+create table set_accounts (account smallint, name varchar);
+create schema recon;

@@ -1,0 +1,68 @@
+// Package sql holds the SQL that every source shares: the tables, the public views and
+// the checks. Sub-package duck runs it.
+package sql
+
+import (
+	"embed"
+	"io/fs"
+	"path"
+	"sort"
+	"strings"
+)
+
+//go:embed schema/*.sql marts/*.sql checks/*.sql
+var files embed.FS
+
+// Schema returns the statements that make an empty ledger: macros, tables, views.
+func Schema() string { return read("schema/macros.sql") + read("schema/tables.sql") }
+
+// Macros returns the shared macros alone.
+func Macros() string { return read("schema/macros.sql") }
+
+// Views returns the statements that make the public views with their comments.
+func Views() string {
+	var b strings.Builder
+	for _, name := range names("marts") {
+		b.WriteString(read(name))
+	}
+	return b.String()
+}
+
+// A Check is a query that returns what is wrong: no rows, all is well.
+type Check struct {
+	Name  string // "entries_balance"
+	Says  string // the first comment line
+	Query string
+}
+
+// Checks returns every check in order of name.
+func Checks() []Check {
+	var out []Check
+	for _, name := range names("checks") {
+		text := read(name)
+		first, _, _ := strings.Cut(text, "\n")
+		out = append(out, Check{
+			Name:  strings.TrimSuffix(path.Base(name), ".sql"),
+			Says:  strings.TrimSpace(strings.TrimLeft(first, "- ")),
+			Query: text,
+		})
+	}
+	return out
+}
+
+func names(dir string) []string {
+	found, err := fs.Glob(files, dir+"/*.sql")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	sort.Strings(found)
+	return found
+}
+
+func read(name string) string {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // the files are in the binary
+	}
+	return string(b)
+}

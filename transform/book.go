@@ -1,0 +1,193 @@
+// Package transform holds the rules: what documents and payout lines are booked by.
+//
+// What is set-based is SQL (rules/*.sql, run in the order of their numbers); what needs
+// judgement on single documents is Go: splits (split.go) and the match ladder (ladder.go).
+// For each document and line the rules give the desired postings; minus what is booked, that
+// is the new entries. Running it twice is running it once.
+//
+// The path of one order: staging put it into documents and document_lines and its ID into
+// todo_documents; 10 gathers its lines by VAT rate; the splits add what has no lines; 30
+// decides whether it can be booked; 40 gives its postings; 90 books what differs. Then the
+// payout that pays it: 50 proves it; 60 and the ladder find the document of each line; 70
+// gives the lines' postings; 80 those of the payout itself; 91 lists what needs a person;
+// 95 takes the digest.
+package transform
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/kvitt/kvitt/sql/duck"
+)
+
+//go:embed rules/*.sql
+var rules embed.FS
+
+func rule(name string) string {
+	b, err := rules.ReadFile("rules/" + name + ".sql")
+	if err != nil {
+		panic(err) // the files are in the binary
+	}
+	return string(b)
+}
+
+// Stats says what one booking did.
+type Stats struct {
+	Entries, Postings int64
+	Documents         int64 // looked at
+	Payouts           int64 // looked at
+	Digest            string
+}
+
+// Book books everything in todo_documents and todo_payouts, and tries again whatever is
+// held. It runs inside the caller's transaction; table this_run names the run.
+//
+// Errors: *duck's. Bad data is no error: it becomes an exception.
+func Book(ctx context.Context, lg *slog.Logger, db *duck.DB, tolerance int64) (Stats, error) {
+	var st Stats
+	b := &booking{ctx: ctx, db: db, lg: lg, tolerance: tolerance}
+	b.exec("try held ones again", `
+		insert into todo_documents
+			select document_id from document_states where state = 'held'
+			except select document_id from todo_documents;
+		insert into todo_payouts
+			select source, payout_id from payouts where booked_run is null
+			except select source, payout_id from todo_payouts;
+		-- A split depends on everything else that happened to its order.
+		insert into todo_documents
+			select d.document_id from documents as d
+			where (d.source, d.order_id) in (
+				select (t.source, t.order_id) from documents as t inner join todo_documents using (document_id))
+			except select document_id from todo_documents;
+	`)
+	st.Documents = b.count("select count(*) from todo_documents")
+	st.Payouts = b.count("select count(*) from todo_payouts")
+
+	b.exec("work tables", `
+		create or replace temp table touched_payouts (source varchar, payout_id varchar);
+		create or replace temp table document_holds
+		(document_id varchar, kind varchar, text varchar, minor bigint, evidence varchar, suggestion varchar)`)
+	if st.Documents > 0 {
+		b.rule("10_document_groups")
+		b.splits()
+		b.rule("30_document_states")
+		b.rule("40_document_postings")
+		b.rule("90_apply")
+	}
+	b.rule("50_payout_proof")
+	b.lines(st.Documents > 0)
+	if b.count("select count(*) from payouts where booked_run = (select run_no from this_run)") > 0 {
+		b.rule("80_payout_postings")
+		b.rule("90_apply")
+	}
+	b.rule("91_exceptions")
+	b.rule("95_digest")
+	b.exec("done looking", "delete from todo_documents; delete from todo_payouts;")
+	if b.err != nil {
+		return st, b.err
+	}
+	st.Entries = b.count("select count(*) from entries where run_no = (select run_no from this_run)")
+	st.Postings = b.count("select count(*) from postings where run_no = (select run_no from this_run)")
+	st.Digest = b.digest()
+	return st, b.err
+}
+
+// Digest returns the digest of the whole ledger: SHA-256 over the digests of its pages.
+func Digest(ctx context.Context, db *duck.DB) (string, error) {
+	b := &booking{ctx: ctx, db: db}
+	return b.digest(), b.err
+}
+
+func (b *booking) digest() string {
+	var s sql.NullString
+	b.one("select sha256(coalesce(string_agg(book || '|' || book_date || '|' || digest, chr(10) order by book, book_date), '')) from book_digests", nil, &s)
+	return s.String
+}
+
+// booking runs steps until one fails.
+type booking struct {
+	ctx       context.Context
+	db        *duck.DB
+	lg        *slog.Logger
+	tolerance int64
+	err       error
+}
+
+func (b *booking) exec(what, query string, args ...any) {
+	if b.err != nil {
+		return
+	}
+	start := time.Now()
+	if err := b.db.Exec(b.ctx, query, args...); err != nil {
+		b.err = fmt.Errorf("transform: %s: %w", what, err)
+	}
+	b.lg.Debug("rule", "name", what, "took", time.Since(start).Round(time.Millisecond))
+}
+
+func (b *booking) rule(name string) { b.exec(name, rule(name)) }
+
+func (b *booking) one(query string, args []any, dst ...any) {
+	if b.err != nil {
+		return
+	}
+	if _, err := b.db.One(b.ctx, query, args, dst...); err != nil {
+		b.err = fmt.Errorf("transform: %w", err)
+	}
+}
+
+func (b *booking) count(query string) int64 {
+	var n sql.NullInt64
+	b.one(query, nil, &n)
+	return n.Int64
+}
+
+func (b *booking) insert(table string, rows any) {
+	if b.err != nil {
+		return
+	}
+	if err := b.db.Insert(b.ctx, table, rows); err != nil {
+		b.err = fmt.Errorf("transform: %w", err)
+	}
+}
+
+// lines matches and books payout lines: first those of newly proven payouts, then those
+// that found their document late.
+func (b *booking) lines(documents bool) {
+	fresh := b.count("select count(*) from payouts where booked_run = (select run_no from this_run)")
+	if fresh == 0 && !documents {
+		return
+	}
+	b.rule("60_match_candidates")
+	b.match()
+	b.exec("touched payouts", "insert into touched_payouts select distinct source, payout_id from work_lines")
+	b.exec("method accounts", `
+		create or replace temp table method_accounts as
+		select m.source, m.method,
+			first(x.receivable order by x.rank) filter (x.receivable > 0) as receivable,
+			first(x.clearing order by x.rank) filter (x.clearing > 0) as clearing,
+			first(x.bank order by x.rank) filter (x.bank > 0) as bank,
+			first(x.fee order by x.rank) filter (x.fee > 0) as fee,
+			first(x.fee_vat_account order by x.rank) filter (x.fee_vat_account > 0) as fee_vat_account,
+			first(x.reserve order by x.rank) filter (x.reserve > 0) as reserve,
+			first(x.dispute order by x.rank) filter (x.dispute > 0) as dispute
+		from (select distinct source, method from payout_lines
+			where source in (select source from set_methods)) as m
+		inner join set_methods as x on x.source = m.source and lower(coalesce(m.method, '')) glob lower(x.match)
+		group by m.source, m.method`)
+	text := rule("70_line_postings")
+	if fresh > 0 {
+		b.exec("70_line_postings", strings.ReplaceAll(text, "{{which}}", "p.booked_run = (select run_no from this_run)"))
+		b.rule("72_line_bookings")
+	}
+	if b.count("select count(*) from work_lines where booked_run < (select run_no from this_run)") > 0 {
+		b.exec("70_line_postings", strings.ReplaceAll(text, "{{which}}",
+			"l.line_id in (select line_id from work_lines where booked_run < (select run_no from this_run))"))
+		b.rule("75_line_desired")
+		b.rule("90_apply")
+	}
+}

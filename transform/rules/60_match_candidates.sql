@@ -1,0 +1,134 @@
+-- Which documents could each payout line settle? One row per line, rung and document.
+-- Source: posting_rules §8. What the rungs are: transform.Rungs.
+--
+-- Looked at: sale and refund lines of payouts booked in this run, and lines that found no
+-- document (or only the order, or a held one) and share a key with a document looked at now.
+
+create or replace temp table work_lines as
+
+with
+
+known_keys as (
+
+    select k.key_type, k.value, k.normal
+    from document_keys as k
+    inner join todo_documents using (document_id)
+
+),
+
+open_lines as (
+
+    select l.line_id, l.source, l.payout_id
+    from payout_lines as l
+    inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+    cross join this_run as r
+    where p.booked_run < r.run_no
+        and exists (select 1 from known_keys)
+        and (
+            l.event_key in (select value from known_keys where key_type = 'event_id')
+            or l.order_key in (select value from known_keys where key_type = 'order_id')
+            or normal_reference(l.order_reference) in (select normal from known_keys where key_type in ('order_number', 'reference', 'payment_id'))
+        )
+        and not exists (select 1 from line_matches as m where m.line_id = l.line_id and m.state = 'matched')
+
+),
+
+new_payouts as (
+
+    select p.source, p.payout_id
+    from payouts as p
+    cross join this_run as r
+    where p.booked_run = r.run_no
+        -- Nothing to match against: do not look at the lines one by one.
+        and exists (
+            select 1 from documents as d
+            where d.source = p.source or d.source in (select source from set_sources where is_shop)
+        )
+
+)
+
+select l.line_id, l.source, l.payout_id, k.kind, l.order_key, l.event_key, l.order_reference, l.other_references,
+    l.currency, abs(l.gross_minor) as amount, l.event_at,
+    case when k.kind = 'sale' and l.gross_minor > 0 then 'delivery' when k.kind = 'refund' and l.gross_minor < 0 then 'refund' end as settles,
+    p.paid_date, coalesce(l.row_off_minor, 0) as row_off, p.booked_run
+from payout_lines as l
+inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+inner join line_words as k on k.source = l.source
+    and k.provider_type is not distinct from l.provider_type and k.provider_detail is not distinct from l.provider_detail
+    and p.booked_run between k.from_run and coalesce(k.to_run, 2147483647)
+where k.kind in ('sale', 'refund') and l.gross_minor <> 0
+    and (
+        (l.source, l.payout_id) in (select (source, payout_id) from new_payouts)
+        or l.line_id in (select line_id from open_lines)
+    );
+
+create or replace temp table candidates as
+
+with
+
+pairs as (
+
+    select w.line_id, k.document_id, 1 as rung, 'event_id ' || k.value as evidence
+    from work_lines as w
+    inner join document_keys as k on k.key_type = 'event_id' and k.value = w.event_key
+
+    union all
+
+    select w.line_id, k.document_id, 2, 'order_id ' || k.value
+    from work_lines as w
+    inner join document_keys as k on k.key_type = 'order_id' and k.value = w.order_key
+
+    union all
+
+    select w.line_id, k.document_id, 3, 'payment_id ' || k.value
+    from work_lines as w
+    inner join document_keys as k on k.key_type = 'payment_id' and k.normal = normal_reference(w.order_key)
+
+    union all
+
+    select w.line_id, k.document_id, 4, k.key_type || ' ' || k.value
+    from (
+        select line_id, normal_reference(unnest(string_split(concat_ws('|', order_reference, other_references), '|'))) as normal
+        from work_lines
+        where order_reference is not null or other_references is not null
+    ) as w
+    inner join document_keys as k on k.key_type in ('order_number', 'reference') and k.normal = w.normal
+
+)
+
+select
+    w.line_id, w.source, w.payout_id, w.settles, w.amount, w.currency, w.event_at, w.row_off, w.paid_date, w.booked_run,
+    p.rung, any_value(p.evidence) as evidence,
+    d.document_id, d.kind as document_kind, s.state, d.amount_minor as document_amount, d.event_at as document_at, d.order_id,
+    d.currency = w.currency as same_currency
+
+from pairs as p
+inner join work_lines as w using (line_id)
+inner join documents as d using (document_id)
+inner join document_states as s using (document_id)
+left join set_sources as o on o.source = d.source
+
+where (d.source = w.source or coalesce(o.is_shop, false))
+    and s.state <> 'not_ours'
+    and (d.kind = w.settles or d.kind = 'order')
+
+group by all;
+
+-- What is settled of each candidate by lines that are not looked at now.
+create or replace temp table settled as
+select m.document_id, sum(m.amount_minor) as amount
+from line_matches as m
+where m.document_id in (select document_id from candidates) and m.state in ('matched', 'not_delivered')
+    and m.line_id not in (select line_id from work_lines)
+group by m.document_id;
+
+-- The plain case, which is nearly every line: the provider's own event ID names one document,
+-- nothing else asks for it, and the amount is exactly what is open.
+create or replace temp table plain_matches as
+select c.line_id, c.source, c.payout_id, c.document_id, c.amount, c.evidence, c.state
+from candidates as c
+left join settled as s using (document_id)
+where c.rung = 1 and c.document_kind = c.settles and c.same_currency and c.row_off = 0
+    and c.amount = c.document_amount and s.document_id is null
+qualify count(*) over (partition by c.line_id) = 1
+    and count(*) over (partition by c.document_id) = 1;
