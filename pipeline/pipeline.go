@@ -175,7 +175,7 @@ func (w *work) begin(ctx context.Context, command string) error {
 }
 
 func (w *work) nameRun(ctx context.Context) error {
-	return w.db.Exec(ctx, fmt.Sprintf("create or replace temp table this_run as select %d::integer as run_no, timestamp %s as at",
+	return w.db.Exec(ctx, fmt.Sprintf("create or replace temp table this_run as select %d::integer as run_no, timestamp %s as began",
 		w.runNo, duck.Quote(w.began.Format("2006-01-02 15:04:05.000000"))))
 }
 

@@ -87,7 +87,7 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 		}
 		return w.db.Exec(ctx, `
 			insert into runs by name
-			select r.run_no, $id as run_id, $command as command, r.at as started_at, 'booked' as status, 0 as records,
+			select r.run_no, $id as run_id, $command as command, r.began as started_at, 'booked' as status, 0 as records,
 				$entries::bigint as entries, $postings::bigint as postings, 0 as posted, 0 as exceptions,
 				$config as config_digest, $digest as ledger_digest,
 				coalesce((select hash from journal_hashes as j where j.run_no = r.run_no), '0') as journal_hash

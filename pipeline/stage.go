@@ -185,7 +185,7 @@ func (s *staging) flush() error {
 		insert into exceptions by name
 			select name_of('malformed_record ' || %[2]s || '/' || key || ' ' || %[3]d) as exception_id, 'malformed_record' as kind, %[2]s as source,
 				%[2]s || '/' || key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
-				left(body, 200) as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.at as opened_at, null as closed_at, 'open' as status, r.run_no
+				left(body, 200) as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
 			from answers, this_run as r where not (json_valid(body) and json_type(body) = 'OBJECT')`,
 		duck.Quote(path), duck.Quote(s.source), s.w.runNo)); err != nil {
 		return err

@@ -74,7 +74,7 @@ where i.doc_ref is not null;
 insert into exceptions by name
 select name_of('malformed_record ' || {{source}} || '/' || b.key || ' ' || r.run_no) as exception_id, 'malformed_record' as kind, {{source}} as source,
 	{{source}} || '/' || b.key as document_id, 'the answer names no order' as reason, null as currency, null as amount_minor, null as evidence,
-	'ask the provider; the bytes are in the archive' as suggestion, r.at as opened_at, null as closed_at, 'open' as status, r.run_no
+	'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
 from blobs as b, this_run as r
 where b.blob_id in (select blob_id from incoming where order_id is null);`,
 

@@ -57,7 +57,7 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 		return err
 	}
 	// A file of this name that could not be read before is mended by this one.
-	if err := s.w.db.Exec(s.ctx, `update exceptions set status = 'resolved', closed_at = (select at from this_run)
+	if err := s.w.db.Exec(s.ctx, `update exceptions set status = 'resolved', closed_at = (select began from this_run)
 		where status = 'open' and kind = 'malformed_record' and document_id = $doc and run_no < (select run_no from this_run)`,
 		duck.Named("doc", src.Name+"/file/"+row.Key)); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (s *staging) holdFile(src Source, row blobRow, reason, do string) error {
 	return s.w.db.Exec(s.ctx, `
 		insert into exceptions by name
 		select name_of('malformed_record ' || $doc || ' ' || r.run_no) as exception_id, 'malformed_record' as kind, $source as source, $doc as document_id,
-			$reason as reason, null as currency, null as amount_minor, null as evidence, $do as suggestion, r.at as opened_at, null as closed_at, 'open' as status, r.run_no
+			$reason as reason, null as currency, null as amount_minor, null as evidence, $do as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
 		from this_run as r`,
 		duck.Named("doc", src.Name+"/file/"+row.Key), duck.Named("source", src.Name), duck.Named("reason", reason), duck.Named("do", do))
 }

@@ -54,7 +54,7 @@ select
     coalesce("Merchant Account", '?') || '/' || coalesce("Batch Number", '?') || '/' || coalesce("Net Currency", '?') as payout_id,
     '' as part,
     "Type" as provider_type,
-    null as provider_detail,
+    null::varchar as provider_detail,
     "Payment Method" as method,
     try_cast("Creation Date" as timestamp) - to_minutes(zone_minutes) as event_at,
     "Merchant Reference" as order_reference,
@@ -74,7 +74,7 @@ select
         else case when abs(adyen_converted(shopper_gross, "Exchange Rate", "Gross Currency", "Net Currency") - fee - net) <= 1 then 0
             else adyen_converted(shopper_gross, "Exchange Rate", "Gross Currency", "Net Currency") - fee - net end
     end as row_off_minor,
-    null as country,
+    null::varchar as country,
     case when "Psp Reference" is null then "Modification Reference" end as text
 
 from amounts

@@ -150,9 +150,9 @@ having sum(amount_minor) <> 0 or sum(amount_currency_minor) <> 0;
 create view journal_hashes as
 select run_no, sum(h)::varchar as hash
 from (
-    select run_no, hash(entry_id, book_date, event_date, kind, source, document_id, text, corrects, book)::hugeint from entries
+    select run_no, hash(entry_id, book_date, event_date, kind, source, document_id, text, corrects, book)::hugeint as h from entries
     union all
-    select run_no, hash(entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor, source, document_id, country, rate_bp, book, rule)::hugeint from postings
+    select run_no, hash(entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor, source, document_id, country, rate_bp, book, rule)::hugeint as h from postings
 )
 group by run_no;
 

@@ -181,7 +181,7 @@ update payouts as p set
     fee_vat_minor = case when f.fee_rows = 'invoiced' then 0 else coalesce(f.fee_vat, 0) end,
     other_minor = coalesce(f.other, 0),
     booked_run = case f.verdict.status when 'booked' then r.run_no end,
-    booked_at = case f.verdict.status when 'booked' then r.at end,
+    booked_at = case f.verdict.status when 'booked' then r.began end,
     price_e8 = case when p.currency <> f.home then f.price_e8 end
 from payout_facts as f, this_run as r
 where p.source = f.source and p.payout_id = f.payout_id;

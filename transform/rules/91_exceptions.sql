@@ -48,7 +48,7 @@ union
 select p.document_id from payouts as p
 inner join todo_payouts as t on t.source = p.source and t.payout_id = p.payout_id;
 
-update exceptions as x set status = 'resolved', closed_at = r.at
+update exceptions as x set status = 'resolved', closed_at = r.began
 from this_run as r
 where x.status = 'open' and x.document_id in (select document_id from looked_at)
     and (x.kind, x.document_id) not in (select (kind, document_id) from raised);
@@ -61,7 +61,7 @@ where x.status = 'open' and x.kind = n.kind and x.document_id = n.document_id
 insert into exceptions by name
 select distinct on (n.kind, n.document_id)
     name_of(n.kind || ' ' || n.document_id || ' ' || r.run_no) as exception_id, n.kind, n.source, n.document_id, n.reason, n.currency, n.amount_minor,
-    n.evidence, n.suggestion, r.at as opened_at, null::timestamp as closed_at, 'open' as status, r.run_no
+    n.evidence, n.suggestion, r.began as opened_at, null::timestamp as closed_at, 'open' as status, r.run_no
 from raised as n
 cross join this_run as r
 where not exists (
