@@ -137,6 +137,9 @@ type Source struct {
 	// Account names the account at the provider that cfg speaks to, so that two blocks
 	// of one account can be told from two accounts. Secrets do not go into it.
 	Account func(cfg Config) string
+	// Every is the least time between two requests that the provider allows, on average; nil
+	// or 0 is no limit. A 429 is waited out all the same.
+	Every func(cfg Config) time.Duration
 	// Open checks cfg and never dials. Nil when the connector reads from an inbox only.
 	Open func(cfg Config) (Extractor, error)
 }

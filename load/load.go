@@ -55,3 +55,17 @@ type Target interface {
 	// Post sends b. It may have posted even if it returns an error: ask Find before trying again.
 	Post(ctx context.Context, b Batch, now time.Time) ([]Receipt, error)
 }
+
+// A Kept is a voucher as the target keeps it, read back.
+type Kept struct {
+	VoucherID string
+	Number    string
+	Debit     ledger.Minor // the sum of its debits
+}
+
+// An Auditor is a target that can read back everything that was posted to it.
+type Auditor interface {
+	// Audit returns every voucher of ours that the target keeps, and what is wrong with
+	// the rest: what was altered, doubled or cannot be read, each naming where.
+	Audit(ctx context.Context) ([]Kept, []error)
+}

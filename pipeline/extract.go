@@ -47,7 +47,7 @@ func (w *work) extractAll(ctx context.Context, sel Selection) (int64, error) {
 		if len(sel.IDs) > 0 && src.Name != sel.Source {
 			continue
 		}
-		start := time.Now()
+		start := w.Wall()
 		n, err := w.extractSource(ctx, src, sel)
 		fetched += n
 		if err != nil {
@@ -58,7 +58,7 @@ func (w *work) extractAll(ctx context.Context, sel Selection) (int64, error) {
 			}
 			continue
 		}
-		w.Log.Info("extracted", "source", src.Name, "new", n, "took", time.Since(start).Round(time.Millisecond))
+		w.Log.Info("extracted", "source", src.Name, "new", n, "took", w.Wall().Sub(start).Round(time.Millisecond))
 	}
 	return fetched, errors.Join(errs...)
 }

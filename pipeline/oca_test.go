@@ -42,6 +42,7 @@ func adyenProject(t *testing.T, currency string, files ...string) *pipeline.Proj
 		Sources: []pipeline.Source{{Name: "adyen", Connector: adyen.Source(), Flows: []string{"payouts"}, Inbox: inbox}},
 		Now:     func() time.Time { return time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC) },
 		Log:     slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Wall:    time.Now,
 		Memory:  "600MB",
 	}
 }

@@ -62,7 +62,8 @@ type Project struct {
 	ConfigDigest string
 	Config       []byte // effective settings without secrets, for the archive
 	Version      string
-	Now          func() time.Time
+	Now          func() time.Time // the date of everything; KVITT_NOW may hold it still
+	Wall         func() time.Time // only ever used to say how long something took
 	Log          *slog.Logger
 	Memory       string // DuckDB's memory limit
 }
@@ -94,6 +95,9 @@ type freshFile struct {
 	path           string
 	size, modified int64
 }
+
+// SIEDir is where SIE files are kept.
+func (p *Project) SIEDir() string { return p.path("sie") }
 
 func (p *Project) path(elem ...string) string {
 	return filepath.Join(append([]string{p.DataDir}, elem...)...)

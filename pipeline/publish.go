@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +25,7 @@ var wholeViews = []string{"balances", "payouts", "open_items", "proof", "oss", "
 // publish puts a copy of the ledger where readers find it, as a database and as Parquet.
 // Readers of the old copy keep it; they are never blocked. It closes the database.
 func (w *work) publish(ctx context.Context, everything bool) error {
-	start := time.Now()
+	start := w.Wall()
 	marker := w.path("published", ".complete")
 	if _, err := os.Stat(marker); err != nil {
 		everything = true
@@ -36,8 +38,13 @@ func (w *work) publish(ctx context.Context, everything bool) error {
 	if err != nil {
 		return err
 	}
+	sums := w.readSums()
 	for _, s := range segments {
-		if err := w.writeSegment(ctx, s); err != nil {
+		path, err := w.writeSegment(ctx, s)
+		if err != nil {
+			return err
+		}
+		if sums[s.view+"/"+s.name+".parquet"], err = fileSum(path); err != nil {
 			return err
 		}
 	}
@@ -49,7 +56,10 @@ func (w *work) publish(ctx context.Context, everything bool) error {
 	}
 	w.db = nil
 	// DuckDB has let go of the file: only now may anything else in this process open it.
-	if err := replaceWithCopy(w.path("work.duckdb"), w.path("published", "ledger.duckdb")); err != nil {
+	if sums["ledger.duckdb"], err = replaceWithCopy(w.path("work.duckdb"), w.path("published", "ledger.duckdb")); err != nil {
+		return err
+	}
+	if err := w.writeSums(sums); err != nil {
 		return err
 	}
 	if everything {
@@ -57,7 +67,7 @@ func (w *work) publish(ctx context.Context, everything bool) error {
 			return err
 		}
 	}
-	w.Log.Info("published", "took", time.Since(start).Round(time.Millisecond))
+	w.Log.Info("published", "took", w.Wall().Sub(start).Round(time.Millisecond))
 	return nil
 }
 
@@ -121,10 +131,10 @@ func (w *work) segments(ctx context.Context, everything bool) ([]segment, error)
 	return out, nil
 }
 
-func (w *work) writeSegment(ctx context.Context, s segment) error {
+func (w *work) writeSegment(ctx context.Context, s segment) (string, error) {
 	dir := w.path("published", s.view)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+		return "", err
 	}
 	query := "select * from recon." + s.view
 	if s.where != "" {
@@ -133,22 +143,23 @@ func (w *work) writeSegment(ctx context.Context, s segment) error {
 	path := filepath.Join(dir, s.name+".parquet")
 	tmp := path + ".tmp"
 	if err := w.db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (format parquet, compression zstd, row_group_size 122880)", query, duck.Quote(tmp))); err != nil {
-		return err
+		return "", err
 	}
-	return os.Rename(tmp, path)
+	return path, os.Rename(tmp, path)
 }
 
-// replaceWithCopy copies src beside dst, makes it durable and renames it over dst.
-func replaceWithCopy(src, dst string) (err error) {
+// replaceWithCopy copies src beside dst, makes it durable and renames it over dst. It
+// returns the SHA-256 of what it copied.
+func replaceWithCopy(src, dst string) (sum string, err error) {
 	in, err := os.Open(src)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer in.Close()
 	tmp := dst + ".tmp"
 	out, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() {
 		if err != nil {
@@ -156,22 +167,23 @@ func replaceWithCopy(src, dst string) (err error) {
 			os.Remove(tmp)
 		}
 	}()
-	if _, err := io.Copy(out, in); err != nil {
-		return err
+	h := sha256.New()
+	if _, err := io.CopyBuffer(io.MultiWriter(out, h), struct{ io.Reader }{in}, make([]byte, 1<<20)); err != nil {
+		return "", err
 	}
 	if err := out.Sync(); err != nil {
-		return err
+		return "", err
 	}
 	if err := out.Close(); err != nil {
-		return err
+		return "", err
 	}
 	if err := os.Rename(tmp, dst); err != nil {
-		return err
+		return "", err
 	}
 	d, err := os.Open(filepath.Dir(dst))
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer d.Close()
-	return d.Sync()
+	return hex.EncodeToString(h.Sum(nil)), d.Sync()
 }

@@ -80,9 +80,9 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 // book books what is staged, in one transaction with the row of this run.
 func (w *work) book(ctx context.Context, command string) (transform.Stats, error) {
 	var st transform.Stats
-	start := time.Now()
+	start := w.Wall()
 	err := w.db.Tx(ctx, func() (err error) {
-		if st, err = transform.Book(ctx, w.Log, w.db, w.Settings.Tolerance); err != nil {
+		if st, err = transform.Book(ctx, w.Log, w.Wall, w.db, w.Settings.Tolerance); err != nil {
 			return err
 		}
 		return w.db.Exec(ctx, `
@@ -99,7 +99,7 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 		return st, fmt.Errorf("book: %w", err)
 	}
 	w.booked = true
-	w.Log.Info("booked", "entries", st.Entries, "postings", st.Postings, "took", time.Since(start).Round(time.Millisecond))
+	w.Log.Info("booked", "entries", st.Entries, "postings", st.Postings, "took", w.Wall().Sub(start).Round(time.Millisecond))
 	return st, nil
 }
 

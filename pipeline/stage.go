@@ -67,7 +67,7 @@ func (w *work) stage(ctx context.Context) (int64, error) {
 }
 
 func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) (int64, error) {
-	start := time.Now()
+	start := w.Wall()
 	pos, err := w.position(ctx)
 	if err != nil {
 		return 0, err
@@ -95,7 +95,7 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 		return 0, fmt.Errorf("stage: %w", err)
 	}
 	if s.records > 0 {
-		w.Log.Info("staged", "records", s.records, "took", time.Since(start).Round(time.Millisecond))
+		w.Log.Info("staged", "records", s.records, "took", w.Wall().Sub(start).Round(time.Millisecond))
 	}
 	return s.records, nil
 }
@@ -114,10 +114,9 @@ func (s *staging) take(rec archive.Record) error {
 		if err := s.flush(); err != nil {
 			return err
 		}
-		return s.w.db.Exec(s.ctx, `
-			delete from cursors where source = $source and stream = $stream;
-			insert into cursors select $source, $stream, $until::timestamp`,
-			duck.Named("source", rec.Mark.Source), duck.Named("stream", rec.Mark.Stream), duck.Named("until", rec.Mark.Until.UTC().Format(timestamp)))
+		m := rec.Mark
+		return s.w.db.Exec(s.ctx, "insert into cursors select $source, $stream, $until::timestamp",
+			duck.Named("source", m.Source), duck.Named("stream", m.Stream), duck.Named("until", m.Until.UTC().Format(timestamp)))
 	case rec.Note != nil:
 		if err := s.flush(); err != nil {
 			return err
@@ -171,13 +170,14 @@ func (s *staging) flush() error {
 	}
 	src := s.w.source(s.source)
 	path := s.w.path("spool", "answers.ndjson")
-	if err := writeLines(path, s.bodies); err != nil {
+	longest, err := writeLines(path, s.bodies)
+	if err != nil {
 		return err
 	}
 	db := s.w.db
 	if err := db.Exec(s.ctx, fmt.Sprintf(`
 		create or replace temp table answers as
-			select blob_id, key, body from read_json(%s, format = 'newline_delimited', maximum_object_size = 268435456,
+			select blob_id, key, body from read_json(%[1]s, format = 'newline_delimited', maximum_object_size = %[4]d,
 				columns = {blob_id: 'BIGINT', key: 'VARCHAR', body: 'VARCHAR'});
 		create or replace temp table valid_answers as
 			select blob_id, key, body::json as body from answers where json_valid(body) and json_type(body) = 'OBJECT' order by blob_id;
@@ -187,7 +187,7 @@ func (s *staging) flush() error {
 				%[2]s || '/' || key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
 				left(body, 200) as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
 			from answers, this_run as r where not (json_valid(body) and json_type(body) = 'OBJECT')`,
-		duck.Quote(path), duck.Quote(s.source), s.w.runNo)); err != nil {
+		duck.Quote(path), duck.Quote(s.source), s.w.runNo, longest)); err != nil {
 		return err
 	}
 	if err := os.Remove(path); err != nil {
@@ -224,24 +224,30 @@ func modelText(src extract.Source, m extract.Model) (string, error) {
 	return strings.TrimRight(strings.TrimSpace(string(b)), ";"), err
 }
 
-func writeLines(path string, rows []jsonBody) error {
+// writeLines writes rows as JSON lines and returns how large DuckDB's reader must expect
+// one to be, in bytes.
+func writeLines(path string, rows []jsonBody) (longest int, err error) {
 	f, err := os.Create(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer f.Close()
 	buf := bufio.NewWriterSize(f, 1<<20)
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
+	longest = 1 << 20
 	for _, r := range rows {
-		if err := enc.Encode(r); err != nil {
-			return err
+		line, err := json.Marshal(r)
+		if err != nil {
+			return 0, err
+		}
+		longest = max(longest, len(line)+2)
+		if _, err := buf.Write(append(line, '\n')); err != nil {
+			return 0, err
 		}
 	}
 	if err := buf.Flush(); err != nil {
-		return err
+		return 0, err
 	}
-	return f.Close()
+	return longest, f.Close()
 }
 
 // spoolFile returns a path where DuckDB can read the bytes of b: the inbox file itself

@@ -79,7 +79,7 @@ func (s *staging) reportModel(src Source, m extract.Model, row *blobRow) error {
 	}
 	known, err := db.Count(s.ctx, with("select count(*) from (select 1 from payouts where source = {{source}} limit 1)"))
 	if err == nil && known > 0 {
-		known, err = db.Count(s.ctx, with("select count(*) from (select distinct payout_id from {{model}}) semi join payouts as p using (payout_id) where p.source = {{source}}"))
+		known, err = db.Count(s.ctx, with("select count(*) from (select distinct payout_id from {{model}}) where payout_id in (select payout_id from payouts where source = {{source}})"))
 	}
 	if err != nil {
 		return err

@@ -48,9 +48,9 @@ type Stats struct {
 // held. It runs inside the caller's transaction; table this_run names the run.
 //
 // Errors: *duck's. Bad data is no error: it becomes an exception.
-func Book(ctx context.Context, lg *slog.Logger, db *duck.DB, tolerance int64) (Stats, error) {
+func Book(ctx context.Context, lg *slog.Logger, wall func() time.Time, db *duck.DB, tolerance int64) (Stats, error) {
 	var st Stats
-	b := &booking{ctx: ctx, db: db, lg: lg, tolerance: tolerance}
+	b := &booking{ctx: ctx, db: db, lg: lg, wall: wall, tolerance: tolerance}
 	b.exec("try held ones again", `
 		insert into todo_documents
 			select document_id from document_states where state = 'held'
@@ -114,6 +114,7 @@ type booking struct {
 	ctx       context.Context
 	db        *duck.DB
 	lg        *slog.Logger
+	wall      func() time.Time // to say how long a rule took
 	tolerance int64
 	err       error
 }
@@ -122,11 +123,11 @@ func (b *booking) exec(what, query string, args ...any) {
 	if b.err != nil {
 		return
 	}
-	start := time.Now()
+	start := b.wall()
 	if err := b.db.Exec(b.ctx, query, args...); err != nil {
 		b.err = fmt.Errorf("transform: %s: %w", what, err)
 	}
-	b.lg.Debug("rule", "name", what, "took", time.Since(start).Round(time.Millisecond))
+	b.lg.Debug("rule", "name", what, "took", b.wall().Sub(start).Round(time.Millisecond))
 }
 
 func (b *booking) rule(name string) { b.exec(name, rule(name)) }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -88,10 +89,12 @@ func parseBase(s string) (*url.URL, error) {
 }
 
 // near reports whether host is this machine or one beside it, where a test server may
-// speak plain HTTP: a loopback or private address, or a name without a dot.
+// speak plain HTTP: a loopback or private address, a name without a dot, or one under
+// a domain that the public network does not have.
 func near(host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.IsLoopback() || ip.IsPrivate()
 	}
-	return !strings.Contains(strings.TrimSuffix(host, ".localhost"), ".")
+	i := strings.LastIndexByte(host, '.')
+	return i < 0 || slices.Contains([]string{".localhost", ".internal", ".test"}, strings.ToLower(host[i:]))
 }

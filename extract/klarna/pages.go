@@ -55,7 +55,7 @@ func (p pages) all(ctx context.Context) iter.Seq2[extract.Blob, error] {
 				yield(extract.Blob{}, &placed{error: err, where: fmt.Sprintf("%s?offset=%d", p.path, offset), key: p.key + at})
 			}
 			malformed := func(format string, args ...any) {
-				fail(&advised{fmt.Errorf("%w: "+format, append([]any{extract.ErrMalformed}, args...)...), p.client.wrongBase()})
+				fail(fmt.Errorf("%w: %s", extract.ErrMalformed, fmt.Sprintf(format, args...)))
 			}
 			if n == maxPages {
 				malformed("a list of more than %d pages", maxPages)
@@ -80,7 +80,7 @@ func (p pages) all(ctx context.Context) iter.Seq2[extract.Blob, error] {
 			}
 			pg, err := p.read(a.body, offset)
 			if err != nil {
-				malformed("%w", err)
+				fail(&advised{fmt.Errorf("%w: %w", extract.ErrMalformed, err), p.client.wrongBase()})
 				return
 			}
 			if first, repeated := seen[pg.digest]; repeated && pg.elements > 0 {

@@ -2,6 +2,8 @@ package klarna
 
 import (
 	"embed"
+	"strings"
+	"time"
 
 	"github.com/kvitt/kvitt/extract"
 )
@@ -38,7 +40,14 @@ func Source() extract.Source {
 		Flows:    []string{"orders", "invoices", "refunds", "payouts"},
 		Defaults: extract.Defaults{Clearing: 1585, Fee: 6064, FeeVAT: "reported"},
 		Kinds:    kinds,
-		Account:  func(cfg extract.Config) string { return cfg.BaseURL + " " + cfg.Keys["username"] },
+		Account: func(cfg extract.Config) string {
+			base := cfg.BaseURL
+			if base == "" {
+				base = defaultBase
+			}
+			return base + " " + cfg.Keys["username"]
+		},
+		Every: every,
 		Open:     Open,
 	}
 }
@@ -66,4 +75,16 @@ var kinds = []extract.Kind{
 	{Word: "CREDIT/CASH_ADVANCE*", Kind: "loan"},
 	{Word: "CREDIT/LOAN*", Kind: "loan"},
 	{Word: "CREDIT/CORRECTION_DISPUTE", Kind: "chargeback_reversed"},
+}
+
+// every keeps to the limits Klarna documents per merchant: 200 requests a second live, 50
+// in the playground. Other hosts say themselves when it is too much.
+func every(cfg extract.Config) time.Duration {
+	switch {
+	case cfg.BaseURL == "" || strings.HasSuffix(cfg.BaseURL, ".klarna.com") && !strings.Contains(cfg.BaseURL, "playground"):
+		return time.Second / 200
+	case strings.Contains(cfg.BaseURL, "playground"):
+		return time.Second / 50
+	}
+	return 0
 }

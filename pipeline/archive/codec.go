@@ -13,7 +13,7 @@ import (
 
 // frameSize is how much content goes into one frame. It bounds memory, and lets several
 // processors work on one file.
-const frameSize = 1 << 20
+const frameSize = 1 << 21
 
 // maxRatio is more than zstd can shrink anything by (a block of 128 KiB becomes 4 bytes
 // at best). A size beyond it is not one we wrote, and must not make us allocate it.

@@ -28,7 +28,7 @@ func open(t testing.TB, dir string) *archive.Archive {
 	return a
 }
 
-func runID(n int) string { return fmt.Sprintf("20260311T230000Z-%03d", n) }
+func runID(n int) string { return fmt.Sprintf("20260311T230000Z-%04d", n) }
 
 func begin(t testing.TB, a *archive.Archive, n int, lookup archive.Lookup) *archive.Run {
 	t.Helper()
@@ -164,6 +164,26 @@ func wantErr(t testing.TB, err, want error) {
 	if !errors.Is(err, want) {
 		t.Fatalf("error is %v, want one that is %v", err, want)
 	}
+}
+
+// report writes a settlement report of some size to a file, and returns its path. Nothing
+// of it is left to be written back to the disk, which would disturb measurements.
+func report(t testing.TB, size int) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "settlement.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	piece := settlement(16 << 20)
+	for written := 0; written < size; written += len(piece) {
+		if _, err := f.Write(piece[:min(len(piece), size-written)]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
 }
 
 // settlement returns n bytes and a bit of a settlement report as providers write them.

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kvitt/kvitt/sql/duck"
+)
+
+// A report shows a public view: on a terminal the columns a person reads, in json and csv
+// all of them.
+type report struct {
+	name, short string
+	view        string
+	columns     string // for a table
+	where       string
+	order       string
+	hint        string // said under a table that is not empty
+}
+
+var reports = []report{
+	{name: "payouts", short: "what was paid out, and whether it is booked", view: "payouts",
+		columns: "source, payout_id, paid_date, currency, amount, fees, difference as off_by, lines, unmatched, status", order: "paid_date, source, payout_id"},
+	{name: "exceptions", short: "what needs a person, and why", view: "exceptions",
+		columns: "kind, document_id, amount, currency as cur, reason", where: "status = 'open'", order: "kind, opened_at, exception_id",
+		hint: "kvitt explain DOCUMENT_ID tells the whole story; --format json shows evidence and suggestion"},
+	{name: "open-items", short: "what the providers have not settled", view: "open_items",
+		columns: "source, order_number, kind, event_date, currency, amount, age_days", order: "event_date, document_id"},
+	{name: "balances", short: "what each account holds", view: "balances", columns: "account, name, balance, postings", order: "account"},
+	{name: "proof", short: "ledger against what the providers say they carry", view: "proof",
+		columns: "source, currency, date, ledger_balance, provider_balance, difference, explained", order: "source, currency, date"},
+}
+
+func (a *app) reportCommand(r report) *cobra.Command {
+	limit := 0
+	cmd := &cobra.Command{
+		Use: r.name, Short: r.short,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.published(cmd, func(db *duck.DB) error { return a.report(cmd, db, r, limit) })
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 200, "rows of a table; 0 for all")
+	return cmd
+}
+
+// published opens the published ledger for fn.
+func (a *app) published(cmd *cobra.Command, fn func(*duck.DB) error) error {
+	p, err := a.readerProject()
+	if err != nil {
+		return err
+	}
+	db, err := p.Reader(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return fn(db)
+}
+
+func (a *app) report(cmd *cobra.Command, db *duck.DB, r report, limit int) error {
+	cols := "*"
+	if a.format == "table" {
+		cols = r.columns
+	} else {
+		limit = 0
+	}
+	query := "select " + cols + " from recon." + r.view
+	if r.where != "" {
+		query += " where " + r.where
+	}
+	query += " order by " + r.order
+	t, more, err := db.Table(cmd.Context(), query, limit)
+	if err != nil {
+		return err
+	}
+	if err := a.show(t); err != nil {
+		return err
+	}
+	if a.format != "table" {
+		return nil
+	}
+	switch {
+	case len(t.Rows) == 0:
+		fmt.Fprintln(a.stderr, "nothing here")
+	case more:
+		fmt.Fprintf(a.stderr, "the first %d rows; --limit 0 shows all\n", limit)
+	}
+	if len(t.Rows) > 0 && r.hint != "" {
+		fmt.Fprintln(a.stderr, r.hint)
+	}
+	return nil
+}
+
+func quoteJSON(s string) string {
+	b, _ := json.Marshal(s) // a string always marshals
+	return string(b)
+}
+
+var quarterForm = regexp.MustCompile(`^\d{4}Q[1-4]$`)
+
+func (a *app) ossCommand() *cobra.Command {
+	quarter := ""
+	cmd := &cobra.Command{
+		Use: "oss --quarter 2026Q3", Short: "VAT of other EU countries for the One Stop Shop",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !quarterForm.MatchString(quarter) {
+				return fmt.Errorf("%w: --quarter %q: write it as 2026Q3", errUsage, quarter)
+			}
+			r := report{view: "oss", columns: "country, vat_rate, rate_type, supply, base, vat, documents", where: "quarter = " + duck.Quote(quarter), order: "country, vat_rate"}
+			return a.published(cmd, func(db *duck.DB) error { return a.report(cmd, db, r, 0) })
+		},
+	}
+	cmd.Flags().StringVar(&quarter, "quarter", "", "e.g. 2026Q3")
+	return cmd
+}

@@ -1,0 +1,251 @@
+package pipeline
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/kvitt/kvitt/load"
+	"github.com/kvitt/kvitt/pipeline/archive"
+	kvsql "github.com/kvitt/kvitt/sql"
+	"github.com/kvitt/kvitt/sql/duck"
+	"github.com/kvitt/kvitt/transform"
+)
+
+// A Finding is one line of Verify: what was looked at, and what is wrong with it.
+type Finding struct {
+	What  string // "archive", "entries_balance", "published/ledger.duckdb"
+	Says  string // what it proves
+	Wrong []string
+}
+
+// maxWrong is how many faults of one kind are listed.
+const maxWrong = 20
+
+// Verify checks everything that can be checked without asking anyone: the archive's bytes
+// and chain, the invariants of the books, the published files, and what the target keeps.
+// It changes nothing.
+func (p *Project) Verify(ctx context.Context) ([]Finding, error) {
+	lk, err := takeLock(p.DataDir, "verify", p.Now())
+	if err != nil {
+		return nil, err
+	}
+	defer lk.release()
+	var out []Finding
+	add := func(what, says string, wrong ...string) {
+		if len(wrong) > maxWrong {
+			wrong = append(wrong[:maxWrong], fmt.Sprintf("and %d more", len(wrong)-maxWrong))
+		}
+		out = append(out, Finding{what, says, wrong})
+	}
+
+	arch, err := archive.Open(p.path("archive"), archive.Options{ReadOnly: true})
+	if err != nil {
+		add("archive", "every byte the sources sent is there, unchanged, and the runs are a chain", err.Error())
+		return out, nil
+	}
+	var wrong []string
+	_, err = arch.Verify(ctx, func(e *archive.Error) { wrong = append(wrong, e.Error()) })
+	if err != nil {
+		return out, err
+	}
+	add("archive", "every byte the sources sent is there, unchanged, and the runs are a chain", wrong...)
+
+	sums, wrong := p.checkPublished()
+	add("published", "the published files are what the last run wrote", wrong...)
+
+	// The working database and its published copy are the same bytes after a run that
+	// finished; after one that did not, the working one is looked at as well.
+	files := []string{p.path("published", "ledger.duckdb")}
+	if sum, err := fileSum(p.path("work.duckdb")); err != nil || sum != sums["ledger.duckdb"] {
+		files = append(files, p.path("work.duckdb"))
+	}
+	for _, f := range files {
+		name, _ := filepath.Rel(p.DataDir, f)
+		found, err := p.checkDatabase(ctx, f, arch)
+		if err != nil {
+			add(name, "the database can be read", err.Error())
+			continue
+		}
+		for _, x := range found {
+			x.What = name + ": " + x.What
+			add(x.What, x.Says, x.Wrong...)
+		}
+	}
+	if auditor, ok := p.Target.(load.Auditor); ok {
+		wrong, err := p.checkTarget(ctx, auditor)
+		if err != nil {
+			wrong = append(wrong, err.Error())
+		}
+		add(p.TargetName, "what was posted is kept, each voucher once, with the sums of the ledger", wrong...)
+	}
+	return out, nil
+}
+
+func (p *Project) checkDatabase(ctx context.Context, file string, arch *archive.Archive) ([]Finding, error) {
+	if _, err := os.Stat(file); err != nil {
+		return nil, err
+	}
+	db, err := duck.Open(ctx, file, duck.Options{ReadOnly: true, MemoryLimit: p.Memory, Sealed: true})
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	var out []Finding
+	for _, c := range kvsql.Checks() {
+		f := Finding{What: c.Name, Says: c.Says}
+		err := db.Each(ctx, c.Query, func(scan func(...any) error) error {
+			var key, wrong string
+			if err := scan(&key, &wrong); err != nil {
+				return err
+			}
+			f.Wrong = append(f.Wrong, key+": "+wrong)
+			return nil
+		})
+		if err != nil {
+			f.Wrong = append(f.Wrong, err.Error())
+		}
+		out = append(out, f)
+	}
+	f := Finding{What: "digest", Says: "the ledger's digest is the one the last run left in the archive"}
+	digest, err := transform.Digest(ctx, db)
+	if err != nil {
+		f.Wrong = append(f.Wrong, err.Error())
+	} else {
+		var said string
+		if _, err := db.One(ctx, "select coalesce(ledger_digest, '') from runs order by run_no desc limit 1", nil, &said); err != nil {
+			f.Wrong = append(f.Wrong, err.Error())
+		} else if said != "" && said != digest {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("it is %s, its last run said %s", digest, said))
+		}
+		if m, err := arch.Last(); err == nil && m.RunID != "" {
+			var n int64
+			if n, err = db.Count(ctx, "select count(*) from runs where run_id = $id", duck.Named("id", m.RunID)); err == nil && n == 1 {
+				var at string
+				if _, err := db.One(ctx, "select ledger_digest from runs where run_id = $id", []any{duck.Named("id", m.RunID)}, &at); err == nil && at != m.LedgerDigest {
+					f.Wrong = append(f.Wrong, fmt.Sprintf("run %s left %s, the archive says %s", m.RunID, at, m.LedgerDigest))
+				}
+			}
+		}
+	}
+	return append(out, f), nil
+}
+
+// checkTarget compares what the target keeps with what the ledger says was posted.
+func (p *Project) checkTarget(ctx context.Context, a load.Auditor) ([]string, error) {
+	kept, errs := a.Audit(ctx)
+	var wrong []string
+	for _, e := range errs {
+		wrong = append(wrong, e.Error())
+	}
+	db, err := p.Reader(ctx)
+	if err != nil {
+		return wrong, err
+	}
+	defer db.Close()
+	posted := map[string]int64{}
+	if err := db.Each(ctx, "select erp_document_id, amount_minor from erp_documents where status = 'posted' and target = $t", func(scan func(...any) error) error {
+		var id string
+		var n int64
+		if err := scan(&id, &n); err != nil {
+			return err
+		}
+		posted[id] = n
+		return nil
+	}, duck.Named("t", p.TargetName)); err != nil {
+		return wrong, err
+	}
+	for _, k := range kept {
+		n, ok := posted[k.VoucherID]
+		switch {
+		case !ok:
+			wrong = append(wrong, fmt.Sprintf("%s: voucher %s is not known to have been posted; kvitt run takes its receipt if a post was interrupted", k.Number, k.VoucherID))
+		case n != int64(k.Debit):
+			wrong = append(wrong, fmt.Sprintf("%s: voucher %s has debits of %d minor units, the ledger posted %d", k.Number, k.VoucherID, k.Debit, n))
+		}
+		delete(posted, k.VoucherID)
+	}
+	for id := range posted {
+		wrong = append(wrong, fmt.Sprintf("voucher %s was posted and is no longer there", id))
+	}
+	sort.Strings(wrong)
+	return wrong, nil
+}
+
+// sumsFile lists the SHA-256 of every published file, as sha256sum -c reads it.
+const sumsFile = "SHA256SUMS"
+
+func (p *Project) readSums() map[string]string {
+	sums := map[string]string{}
+	f, err := os.Open(p.path("published", sumsFile))
+	if err != nil {
+		return sums
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(f)
+	for sc.Scan() {
+		if sum, name, ok := strings.Cut(sc.Text(), "  "); ok {
+			sums[name] = sum
+		}
+	}
+	return sums
+}
+
+func (p *Project) writeSums(sums map[string]string) error {
+	names := make([]string, 0, len(sums))
+	for n := range sums {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	var b strings.Builder
+	for _, n := range names {
+		fmt.Fprintf(&b, "%s  %s\n", sums[n], n)
+	}
+	tmp := p.path("published", sumsFile+".tmp")
+	if err := os.WriteFile(tmp, []byte(b.String()), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, p.path("published", sumsFile))
+}
+
+func (p *Project) checkPublished() (map[string]string, []string) {
+	sums := p.readSums()
+	if len(sums) == 0 {
+		return sums, []string{"published/" + sumsFile + " is missing; kvitt run writes it"}
+	}
+	var wrong []string
+	for name, want := range sums {
+		got, err := fileSum(p.path("published", filepath.FromSlash(name)))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			wrong = append(wrong, "published/"+name+" is missing")
+		case err != nil:
+			wrong = append(wrong, err.Error())
+		case got != want:
+			wrong = append(wrong, "published/"+name+" was altered")
+		}
+	}
+	sort.Strings(wrong)
+	return sums, wrong
+}
+
+func fileSum(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
