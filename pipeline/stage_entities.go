@@ -15,6 +15,8 @@ func (s *staging) model(src Source, m extract.Model) error {
 	if err != nil {
 		return err
 	}
+	start := s.w.Wall()
+	defer func() { s.w.Log.Debug("model", "file", m.File, "took", s.w.Wall().Sub(start)) }()
 	// Columns that a provider does not have are null: the entity's table says which there are.
 	err = s.w.db.Exec(s.ctx, fmt.Sprintf(`create or replace temp table incoming as
 		select * from (select * from %s where false) union all by name select * from (

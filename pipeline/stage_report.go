@@ -169,6 +169,7 @@ type header struct {
 	names   []string
 	delim   string
 	newline string
+	buffer  int64 // bytes that a reading thread takes at a time: a small file must not cost a large buffer
 }
 
 // readHeader finds the column names, the delimiter and the line ends of a CSV file. A
@@ -192,6 +193,11 @@ func readHeader(path string) (header, error) {
 	if len(line) == 0 {
 		return header{}, errors.New("the file is empty")
 	}
+	st, err := f.Stat()
+	if err != nil {
+		return header{}, err
+	}
+	h.buffer = min(max(st.Size(), 1<<20)+1<<16, 16<<20)
 	best := 0
 	for _, d := range []string{",", ";", "\t", "|"} {
 		if n := bytes.Count(line, []byte(d)); n > best {
@@ -247,7 +253,8 @@ func (h header) view(in extract.Inbox, path string, blob int64) string {
 		}
 	}
 	return fmt.Sprintf(`create or replace temp view raw as select %s
-		from read_csv(%s, auto_detect = false, header = true, delim = %s, quote = '"', escape = '"', new_line = %s, max_line_size = 4194304,
+		from read_csv(%s, auto_detect = false, header = true, delim = %s, quote = '"', escape = '"', new_line = %s,
+				max_line_size = 1048576, buffer_size = %d,
 			columns = {%s}, store_rejects = true, rejects_table = 'rejected_rows', rejects_scan = 'rejected_scans')`,
-		strings.Join(pick, ", "), duck.Quote(path), duck.Quote(h.delim), duck.Quote(h.newline), strings.Join(cols, ", "))
+		strings.Join(pick, ", "), duck.Quote(path), duck.Quote(h.delim), duck.Quote(h.newline), h.buffer, strings.Join(cols, ", "))
 }

@@ -10,7 +10,7 @@
 //	runs/<run ID>/manifest.json  digests of both and of the manifest before: a chain
 //
 // Bytes are addressed by SHA-256; the same bytes twice are stored once. A blob is one
-// frame per MiB of content, and its record says where in blobs.zst they lie. A record
+// frame per 2 MiB of content, and its record says where in blobs.zst they lie. A record
 // is written after the bytes it names are on disk, and a manifest after everything it
 // covers, so what a crash leaves is a run without a manifest, whose records count.
 package archive

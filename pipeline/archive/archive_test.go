@@ -25,7 +25,7 @@ func TestRecordsComeBackAsAdded(t *testing.T) {
 	r := begin(t, a, 1, nil)
 
 	var want []archive.Record
-	bodies := []string{`{"a": 1}`, "", strings.Repeat("x", 5<<20), "räksmörgås\x00\xff"}
+	bodies := []string{`{"a": 1}`, "", strings.Repeat("x", 9<<20), "räksmörgås\x00\xff"}
 	for i, body := range bodies {
 		m := meta(`page <1> & "två"`)
 		m.FetchedAt = time.Date(2026, 3, 11, 13, 0, i, 123456789, time.FixedZone("CET", 3600))
@@ -155,7 +155,7 @@ func TestBlobsAreReadByTheZstdProgram(t *testing.T) {
 	dir := t.TempDir()
 	r := begin(t, open(t, dir), 1, nil)
 	var want bytes.Buffer
-	for _, body := range []string{"one\n", "", "two\n", string(settlement(3 << 20))} {
+	for _, body := range []string{"one\n", "", "two\n", string(settlement(5 << 20))} {
 		add(t, r, "k", body)
 		want.WriteString(body)
 	}
@@ -377,7 +377,7 @@ func TestExtract(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, dir)
 	r := begin(t, a, 1, nil)
-	want := settlement(3 << 20)
+	want := settlement(5 << 20)
 	rec, _ := add(t, r, "a", string(want))
 	commit(t, r)
 	dst := filepath.Join(t.TempDir(), "out.csv")

@@ -13,7 +13,7 @@ import (
 
 // frameSize is how much content goes into one frame. It bounds memory, and lets several
 // processors work on one file.
-const frameSize = 1 << 21
+const frameSize = 2 << 20
 
 // maxRatio is more than zstd can shrink anything by (a block of 128 KiB becomes 4 bytes
 // at best). A size beyond it is not one we wrote, and must not make us allocate it.
@@ -28,7 +28,7 @@ type codec struct {
 }
 
 func newCodec() (*codec, error) {
-	workers := min(runtime.GOMAXPROCS(0), 8) // some 5 MiB of memory each
+	workers := min(runtime.GOMAXPROCS(0), 8) // some 10 MiB of memory each
 	enc, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.SpeedFastest),
 		zstd.WithEncoderConcurrency(workers),

@@ -29,7 +29,7 @@ func TestAddFile(t *testing.T) {
 	a := open(t, dir)
 	r := begin(t, a, 1, nil)
 	want := map[archive.Position][]byte{}
-	for _, size := range []int{0, 1, 1<<20 - 1, 1 << 20, 1<<20 + 1, 9 << 20} {
+	for _, size := range []int{0, 1, 2<<20 - 1, 2 << 20, 2<<20 + 1, 9 << 20} {
 		body := settlement(size)[:size]
 		file := filepath.Join(in, fmt.Sprint(size))
 		writeFile(t, file, body)
@@ -93,7 +93,7 @@ func TestAddFileFails(t *testing.T) {
 	a := open(t, dir)
 	r := begin(t, a, 1, nil)
 	add(t, r, "a", "before")
-	size := int64(5 << 20)
+	size := int64(9 << 20)
 	file := filepath.Join(in, "report.csv")
 	asked := 0
 	third := func(do func() error) func() error {
@@ -171,7 +171,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if _, err := a.Verify(watched, func(e *archive.Error) { t.Error(e) }); err != nil {
 		t.Fatal(err)
 	}
-	limit := uint64(40+10*min(runtime.GOMAXPROCS(0), 8)) << 20
+	limit := uint64(40+12*min(runtime.GOMAXPROCS(0), 8)) << 20
 	t.Logf("%d MB peak for a file of %d MB", peak>>20, rec.Blob.Size>>20)
 	if peak > limit {
 		t.Errorf("%d MB peak, want at most %d", peak>>20, limit>>20)

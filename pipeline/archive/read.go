@@ -21,10 +21,12 @@ func (a *Archive) ReadBlob(c Content) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if fi, err := f.Stat(); err != nil {
-		return nil, a.unreadable(c, err)
-	} else if c.Place.Length > fi.Size() {
-		return nil, a.unreadable(c, io.EOF)
+	if c.Place.Length > frameSize { // do not allocate what cannot be there
+		if fi, err := f.Stat(); err != nil {
+			return nil, a.unreadable(c, err)
+		} else if c.Place.Length > fi.Size() {
+			return nil, a.unreadable(c, io.EOF)
+		}
 	}
 	frames := make([]byte, c.Place.Length)
 	if _, err := f.ReadAt(frames, c.Place.Offset); err != nil {
@@ -97,6 +99,10 @@ func (a *Archive) Extract(ctx context.Context, c Content, path string) (err erro
 
 // verify reports whether the bytes of c are where it says.
 func (a *Archive) verify(ctx context.Context, c Content) error {
+	if c.Size <= frameSize {
+		_, err := a.ReadBlob(c)
+		return err
+	}
 	r, err := a.OpenBlob(c)
 	if err != nil {
 		return err

@@ -212,7 +212,7 @@ func (db *DB) insert(ctx context.Context, verb, table string, rows any) error {
 	}
 	// The table's own column types are what the JSON is read as.
 	var cols []string
-	err = db.Each(ctx, "select column_name, data_type from duckdb_columns() where table_name = $t and not internal order by column_index",
+	err = db.Each(ctx, "select column_name, data_type from duckdb_columns() where table_name = $t and schema_name in ('main', 'temp') and not internal order by column_index",
 		func(scan func(...any) error) error {
 			var name, typ string
 			if err := scan(&name, &typ); err != nil {

@@ -4,24 +4,35 @@
 delete from document_groups where document_id in (select document_id from todo_documents);
 
 insert into document_groups by name
+
+with
+
+lines as (
+
+    select
+        d.document_id, d.country, l.gross_minor, l.vat_minor, l.rate_bp,
+        case
+            when l.line_type in ('gift_card', 'store_credit') then 'gift_card'
+            when l.line_type = 'sales_tax' then 'unknown' -- a US tax row: no rule of ours says where it goes
+            else 'goods'
+        end as class
+
+    from documents as d
+    inner join todo_documents using (document_id)
+    inner join document_lines as l using (document_id)
+
+    where d.kind in ('order', 'delivery', 'refund')
+
+)
+
 select
-    d.document_id,
-    case
-        when l.line_type in ('gift_card', 'store_credit') then 'gift_card'
-        when l.line_type = 'sales_tax' then 'unknown' -- a US tax row: no rule of ours says where it goes
-        else 'goods'
-    end as class,
-    d.country,
-    case when class = 'goods' then l.rate_bp else 0 end as rate_bp,
-    sum(l.gross_minor) as gross_minor,
-    sum(case when class = 'goods' then coalesce(l.vat_minor, vat_inside(l.gross_minor, l.rate_bp)) else 0 end) as vat_minor,
+    document_id, class, country,
+    case class when 'goods' then rate_bp else 0 end as rate_bp,
+    sum(gross_minor) as gross_minor,
+    sum(case class when 'goods' then coalesce(vat_minor, vat_inside(gross_minor, rate_bp)) else 0 end) as vat_minor,
     'stated lines' as how
 
-from documents as d
-inner join todo_documents using (document_id)
-inner join document_lines as l using (document_id)
-
-where d.kind in ('order', 'delivery', 'refund')
+from lines
 
 group by all;
 

@@ -63,11 +63,10 @@ with_receivable as (
 
     -- The receivable is what the rows say it is: it takes the öre that converting leaves.
     select
-        any_value(columns(c -> c not in ('document_id', 'role', 'account', 'rank', 'row_country', 'rate_bp', 'in_currency', 'in_home'))),
-        document_id, 'receivable' as role, any_value(receivable) as account, '0 receivable' as rank,
-        null as row_country, null as rate_bp, -sum(in_currency) as in_currency, -sum(in_home) as in_home
-    from converted_rows
-    group by document_id
+        f.*, 'receivable' as role, f.receivable as account, '0 receivable' as rank, null::varchar as row_country, null::integer as rate_bp,
+        r.in_currency, r.in_home
+    from (select document_id, -sum(in_currency) as in_currency, -sum(in_home) as in_home from converted_rows group by document_id) as r
+    inner join facts as f using (document_id)
 
 )
 
