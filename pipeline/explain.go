@@ -107,18 +107,18 @@ var chapters = []struct{ title, query string }{
 		from document_groups as g inner join documents as d using (document_id)
 		where d.kind in ('delivery', 'refund') and document_id in (select document_id from found_documents) order by 1, 2, 3, 4`},
 	{"payout lines, and how each found its document", `select l.payout_id, l.event_date, l.provider_type as type, l.gross, l.fee, l.net, l.verdict, l.match_rule, l.evidence, l.matched_document
-		from recon.payout_lines as l where l.line_id in (select line_id::varchar from found_lines) order by l.event_date, l.payout_id, l.line_id`},
-	{"booked by", `select e.book_date, left(e.entry_id, 8) as entry, e.text, p.account, p.role, p.amount, x.rule
+		from recon.payout_lines as l where l.line_id in (select line_id from found_lines) order by l.event_date, l.payout_id, l.line_id`},
+	{"booked by", `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, p.amount, x.rule
 		from recon.entries as e inner join recon.postings as p using (entry_id) inner join recon.lineage as x on x.entry_id = p.entry_id and x.line = p.line
-		where e.entry_id in (select entry_id::varchar from found_entries) order by e.book_date, e.entry_id, p.line`},
-	{"from these bytes", `select distinct left(x.entry_id, 8) as entry, x.archive_sha256, x.locator, b.key, b.fetched_at
+		where e.entry_id in (select entry_id from found_entries) order by e.book_date, e.entry_id, p.line`},
+	{"from these bytes", `select distinct left(x.entry_id::varchar, 8) as entry, x.archive_sha256, x.locator, b.key, b.fetched_at
 		from recon.lineage as x inner join blobs as b on b.sha256 = x.archive_sha256
-		where x.entry_id in (select entry_id::varchar from found_entries) order by entry, x.locator`},
+		where x.entry_id in (select entry_id from found_entries) order by entry, x.locator`},
 	{"in the ERP", `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at
 		from erp_documents as d inner join postings as p on p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
 		where p.entry_id in (select entry_id from found_entries)
 			and (d.document_id is null or d.document_id = p.document_id or d.document_id = p.book) order by 1`},
 	{"needs a person", `select kind, document_id, currency, amount, reason, evidence, suggestion, status from recon.exceptions
 		where document_id in (select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked'))
-			or line_id in (select line_id::varchar from found_lines) order by opened_at, kind`},
+			or line_id in (select line_id from found_lines) order by opened_at, kind`},
 }

@@ -40,6 +40,7 @@ func (w *work) publish(ctx context.Context, everything bool) error {
 	}
 	sums := w.readSums()
 	for _, s := range segments {
+		began := w.Wall()
 		path, err := w.writeSegment(ctx, s)
 		if err != nil {
 			return err
@@ -47,6 +48,7 @@ func (w *work) publish(ctx context.Context, everything bool) error {
 		if sums[s.view+"/"+s.name+".parquet"], err = fileSum(path); err != nil {
 			return err
 		}
+		w.Log.Debug("wrote", "view", s.view, "part", s.name, "took", w.Wall().Sub(began))
 	}
 	if err := w.db.Exec(ctx, "checkpoint"); err != nil {
 		return err
@@ -142,7 +144,7 @@ func (w *work) writeSegment(ctx context.Context, s segment) (string, error) {
 	}
 	path := filepath.Join(dir, s.name+".parquet")
 	tmp := path + ".tmp"
-	if err := w.db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (format parquet, compression zstd, row_group_size 122880)", query, duck.Quote(tmp))); err != nil {
+	if err := w.db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (format parquet, compression snappy)", query, duck.Quote(tmp))); err != nil {
 		return "", err
 	}
 	return path, os.Rename(tmp, path)

@@ -70,6 +70,7 @@ func Book(ctx context.Context, lg *slog.Logger, wall func() time.Time, db *duck.
 
 	b.exec("work tables", `
 		create or replace temp table touched_payouts (source varchar, payout_id varchar);
+		create or replace temp table chunked (document_id varchar, run_no integer);
 		create or replace temp table document_holds
 		(document_id varchar, kind varchar, text varchar, minor bigint, evidence varchar, suggestion varchar)`)
 	if st.Documents > 0 {
@@ -181,8 +182,9 @@ func (b *booking) lines(documents bool) {
 		inner join set_methods as x on x.source = m.source and lower(coalesce(m.method, '')) glob lower(x.match)
 		group by m.source, m.method`)
 	text := rule("70_line_postings")
-	if fresh > 0 {
-		b.exec("70_line_postings", strings.ReplaceAll(text, "{{which}}", "p.booked_run = (select run_no from this_run)"))
+	for fresh > 0 && b.nextChunk() {
+		b.exec("70_line_postings", strings.ReplaceAll(text, "{{which}}",
+			"p.document_id in (select document_id from chunk) and l.run_no >= (select min(run_no) from chunk)"))
 		b.rule("72_line_bookings")
 	}
 	if b.count("select count(*) from work_lines where booked_run < (select run_no from this_run)") > 0 {
@@ -191,4 +193,22 @@ func (b *booking) lines(documents bool) {
 		b.rule("75_line_desired")
 		b.rule("90_apply")
 	}
+}
+
+// chunkLines bounds how many lines are booked by one statement, so that memory follows the
+// largest payout and not the backlog.
+const chunkLines = 300_000
+
+// nextChunk puts into table chunk the next payouts whose lines are to be booked.
+func (b *booking) nextChunk() bool {
+	b.exec("next chunk", fmt.Sprintf(`
+		create or replace temp table chunk as
+			select document_id, run_no from (
+				select document_id, run_no, sum(lines) over (order by paid_date, source, payout_id rows unbounded preceding) - lines as before
+				from payouts
+				where booked_run = (select run_no from this_run) and document_id not in (select document_id from chunked)
+			)
+			where before < %d;
+		insert into chunked select * from chunk`, chunkLines))
+	return b.count("select count(*) from chunk") > 0
 }

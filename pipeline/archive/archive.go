@@ -48,21 +48,10 @@ type Archive struct {
 	state  state
 }
 
-// state is what a new run must know about those before it.
-type state struct {
-	last        Manifest      // of the last finished run; zero if there is none
-	interrupted []Interrupted // runs after it, in order
-	newest      string        // the last run folder's name
-	lastSeq     int64         // of the last committed blob record
-}
-
 // Open opens the archive in dir, and creates it unless opts.ReadOnly. It lists the run
 // folders, reads the newest manifest and the indexes of runs that crashed after it, and
-// nothing else: its cost does not grow with what is stored.
-//
-// What a crash left behind but never committed is cut off: a torn last line of an
-// index, and bytes in blobs.zst that no record names. The caller must hold a lock that
-// keeps other writers away; with opts.ReadOnly it need not.
+// nothing else: its cost does not grow with what is stored. The caller must hold a lock
+// that keeps other writers away; with opts.ReadOnly it need not.
 //
 // Errors: *Error, wrapping ErrAltered or ErrFormat where one fits.
 func Open(dir string, opts Options) (*Archive, error) {

@@ -220,6 +220,14 @@ func TestPositions(t *testing.T) {
 			t.Errorf("after record %d (-want +got):\n%s", i, diff)
 		}
 	}
+	text, err := json.Marshal(map[string]archive.Position{"p": all[3].Next, "zero": {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back map[string]archive.Position
+	if err := json.Unmarshal(text, &back); err != nil || back["p"] != all[3].Next || back["zero"] != (archive.Position{}) {
+		t.Errorf("%s comes back as %v, %v", text, back, err)
+	}
 	for _, s := range []string{":", "a", "a:", ":1", "a:-1", "a:x", "../a:1", "a:1:1"} {
 		if _, err := archive.ParsePosition(s); err == nil {
 			t.Errorf("%q is a position", s)
@@ -228,7 +236,7 @@ func TestPositions(t *testing.T) {
 	if p, err := archive.ParsePosition(""); err != nil || p != (archive.Position{}) {
 		t.Errorf("the zero position does not come back: %v, %v", p, err)
 	}
-	_, err := tryRecords(a, archive.Position{Run: runID(0), Offset: 5})
+	_, err = tryRecords(a, archive.Position{Run: runID(0), Offset: 5})
 	wantErr(t, err, archive.ErrMissing)
 	_, err = tryRecords(a, archive.Position{Run: runID(4), Offset: 1 << 30})
 	wantErr(t, err, archive.ErrMissing)
@@ -236,6 +244,22 @@ func TestPositions(t *testing.T) {
 	wantErr(t, err, archive.ErrAltered)
 	for range a.Records(ctx, archive.Position{}) {
 		break // stopping early is fine
+	}
+}
+
+// The line is named even when reading begins further on than the file does.
+func TestRecordsNameTheLine(t *testing.T) {
+	dir := history(t)
+	file := path(dir, 1, "index.jsonl")
+	index := readFile(t, file)
+	recs := records(t, open(t, dir), archive.Position{})
+	index[recs[2].Next.Offset+30] ^= 1
+	writeFile(t, file, index)
+	_, err := tryRecords(open(t, dir), recs[1].Next)
+	wantErr(t, err, archive.ErrAltered)
+	var e *archive.Error
+	if !errors.As(err, &e) || e.File != file || e.Line != 4 || e.Offset != recs[2].Next.Offset || e.Do == "" {
+		t.Errorf("error is %+v", e)
 	}
 }
 

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,6 +67,7 @@ func (c crashed) recovers(t *testing.T, dir string, n int, goOn bool) {
 			t.Fatalf("records mismatch (-want +got):\n%s", diff)
 		}
 	}
+	before := sizes(t, dir)
 	ro, err := archive.Open(dir, archive.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
@@ -78,13 +80,19 @@ func (c crashed) recovers(t *testing.T, dir string, n int, goOn bool) {
 	if diff := cmp.Diff(asLeft, records(t, a, archive.Position{})); diff != "" {
 		t.Fatalf("opening for writing changed the records (-read only +writing):\n%s", diff)
 	}
-	if stats := noProblems(t, dir); stats.Orphans != 0 {
-		t.Fatalf("%d bytes left that no record names", stats.Orphans)
-	}
 	if !goOn {
 		return
 	}
+	if _, err := a.Begin(runID(3), a.NextSeq()+1, nil); !errors.Is(err, archive.ErrMissing) {
+		t.Fatalf("an index that knows more: %v", err)
+	}
+	if diff := cmp.Diff(before, sizes(t, dir)); diff != "" {
+		t.Fatalf("files changed before it was known that nobody misses what they hold (-before +after):\n%s", diff)
+	}
 	r := begin(t, a, 3, lookup(t, a))
+	if stats := noProblems(t, dir); stats.Orphans != 0 {
+		t.Fatalf("%d bytes left that no record names", stats.Orphans)
+	}
 	add(t, r, "b", "first commit")
 	add(t, r, "e", "after the crash")
 	finish(t, r)
@@ -98,6 +106,19 @@ func (c crashed) recovers(t *testing.T, dir string, n int, goOn bool) {
 			}
 		}
 	}
+}
+
+func sizes(t testing.TB, dir string) map[string]int64 {
+	t.Helper()
+	m := map[string]int64{}
+	for _, name := range files(t, dir) {
+		fi, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m[name] = fi.Size()
+	}
+	return m
 }
 
 // Every state a crash can leave, in the order the second run wrote.

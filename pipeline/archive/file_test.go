@@ -148,6 +148,9 @@ func TestAddFileFails(t *testing.T) {
 
 // A file may be larger than memory.
 func TestMemoryIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 1 GB")
+	}
 	dir := t.TempDir()
 	file := report(t, 512<<20)
 	a := open(t, dir)

@@ -167,11 +167,10 @@ func encodeLine(rec Record, st stamp) ([]byte, error) {
 	return appendChecksum(bytes.TrimSuffix(b.Bytes(), []byte("}\n"))), nil
 }
 
-// decodeLine reads what encodeLine wrote. It accepts nothing that encodeLine cannot
-// have written, except by a newer version.
+// decodeLine reads what encodeLine wrote.
 //
-// Errors: ErrFormat for a type of record it does not know; any other means the line is
-// not what was written.
+// Errors: ErrFormat for a type of record it does not know, or what does not match its
+// checksum.
 func decodeLine(line []byte) (rec Record, st stamp, err error) {
 	n := len(line) - checksumLen
 	if n <= 0 {

@@ -7,7 +7,22 @@ import (
 	"os"
 )
 
-// load reads what a new run must know, and repairs the runs that crashed.
+// state is what a new run must know about those before it.
+type state struct {
+	last        Manifest      // of the last finished run; zero if there is none
+	interrupted []Interrupted // runs after it, in order
+	tails       []tail        // what those left behind and never committed
+	newest      string        // the last run folder's name
+	lastSeq     int64         // of the last committed blob record
+}
+
+// A tail is the end of a file, which no record names and nobody was promised.
+type tail struct {
+	path string
+	from int64 // byte
+}
+
+// load reads what a new run must know. It changes nothing.
 func (a *Archive) load() error {
 	last, after, err := a.split()
 	if err != nil {
@@ -15,64 +30,55 @@ func (a *Archive) load() error {
 	}
 	s := state{last: last, newest: last.RunID, lastSeq: last.LastSeq}
 	for _, id := range after {
-		in, seq, err := a.repair(id)
-		if err != nil {
+		if err := s.crashed(a, id); err != nil {
 			return err
 		}
-		s.interrupted = append(s.interrupted, in)
-		s.newest = id
-		s.lastSeq = max(s.lastSeq, seq)
 	}
 	a.state = s
 	return nil
 }
 
-// repair cuts off what a crashed run wrote and never committed, and returns what the
-// next manifest says about it and the last seq in it.
-func (a *Archive) repair(id string) (Interrupted, int64, error) {
+// crashed adds a run without a manifest.
+func (s *state) crashed(a *Archive, id string) error {
 	index, blobs := a.path(id, indexName), a.path(id, blobsName)
-	var seq, framesEnd int64
+	var framesEnd int64
 	sum := newSum()
 	end, err := scanIndex(context.Background(), index, Position{Run: id}, runNewest, func(l *indexLine) error {
 		sum.Write(l.raw)
 		if b := l.rec.Blob; b != nil {
-			seq = b.Seq
+			s.lastSeq = b.Seq
 			if b.FramesCRC != "" {
-				framesEnd = max(framesEnd, b.Place.Offset+b.Place.Length)
+				framesEnd = b.Place.Offset + b.Place.Length
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return Interrupted{}, 0, err
+		return err
 	}
-	if err := cut(index, end); err != nil {
-		return Interrupted{}, 0, err
+	for _, t := range []tail{{index, end}, {blobs, framesEnd}} {
+		switch fi, err := os.Stat(t.path); {
+		case errors.Is(err, fs.ErrNotExist) && t.from == 0: // the crash came before the file
+		case err != nil:
+			return &Error{File: t.path, Offset: -1, Err: err}
+		case fi.Size() < t.from:
+			return altered(t.path, fi.Size(), "the file ends here, committed records reach to byte %d", t.from)
+		case fi.Size() > t.from:
+			s.tails = append(s.tails, t)
+		}
 	}
-	if err := cut(blobs, framesEnd); err != nil {
-		return Interrupted{}, 0, err
-	}
-	return Interrupted{RunID: id, IndexSHA256: sum.digest(), IndexSize: end}, seq, nil
+	s.interrupted = append(s.interrupted, Interrupted{RunID: id, IndexSHA256: sum.digest(), IndexSize: end})
+	s.newest = id
+	return nil
 }
 
-// cut shortens the file to size bytes, durably. A file that is missing counts as empty.
-func cut(path string, size int64) error {
-	fi, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && size == 0:
-		return nil
-	case err != nil:
-		return &Error{File: path, Offset: -1, Err: err}
-	case fi.Size() < size:
-		return altered(path, fi.Size(), "the file ends here, committed records reach to byte %d", size)
-	case fi.Size() == size:
-		return nil
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+// cut removes the tail, durably.
+func (t tail) cut() error {
+	f, err := os.OpenFile(t.path, os.O_RDWR, 0)
 	if err != nil {
-		return &Error{File: path, Offset: -1, Err: err}
+		return &Error{File: t.path, Offset: -1, Err: err}
 	}
-	err = f.Truncate(size)
+	err = f.Truncate(t.from)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -80,7 +86,7 @@ func cut(path string, size int64) error {
 		err = cerr
 	}
 	if err != nil {
-		return &Error{File: path, Offset: size, Err: err}
+		return &Error{File: t.path, Offset: t.from, Err: err}
 	}
 	return nil
 }

@@ -9,7 +9,8 @@ import (
 
 // A Lookup finds bytes that earlier runs stored, by the SHA-256 of their content. What
 // it answers is checked against the stored bytes before it is relied on: when they are
-// not there, they are stored again.
+// not there, they are stored again. It is called while the run is locked, so it must not
+// use the run.
 type Lookup func(Digest) (Place, bool, error)
 
 // A Run is one run being written. It may be used concurrently; calls wait for each
@@ -43,6 +44,9 @@ type Run struct {
 // read all Records passes the last one it saw plus one (1 if it saw none), one that
 // keeps no index passes NextSeq. Lookup may be nil.
 //
+// What runs that crashed left behind but never committed is cut off now that the index
+// does not ask for it: the torn end of an index, and bytes that no record names.
+//
 // Errors: ErrReadOnly; ErrOrder; ErrBehind when nextSeq is too low; ErrMissing when it is
 // too high, because then records the index knows are gone from the archive; *Error.
 func (a *Archive) Begin(runID string, nextSeq int64, lookup Lookup) (*Run, error) {
@@ -75,6 +79,11 @@ func (a *Archive) begin(runID string, nextSeq int64, lookup Lookup) (*Run, error
 		return nil, fmt.Errorf("%w: it expects seq %d next, the archive %d", ErrBehind, nextSeq, want)
 	case nextSeq > want:
 		return nil, fmt.Errorf("records are %w: the index expects seq %d next, the archive %d; restore the archive from a backup, or rebuild the index", ErrMissing, nextSeq, want)
+	}
+	for _, t := range a.state.tails {
+		if err := t.cut(); err != nil {
+			return nil, err
+		}
 	}
 	r := &Run{
 		a: a, id: runID, dir: a.path(runID), lookup: lookup,

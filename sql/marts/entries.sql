@@ -1,8 +1,8 @@
 -- recon.entries: one row per ledger entry; entries are added, never changed
 
 create or replace view recon.entries as
-select e.entry_id::varchar as entry_id, e.book_date, e.event_date, e.kind, e.source, e.document_id, e.text, r.run_id,
-    e.corrects::varchar as corrects, e.run_no
+select e.entry_id, e.book_date, e.event_date, e.kind, e.source, e.document_id, e.text, r.run_id,
+    e.corrects, e.run_no
 from main.entries as e
 left join main.runs as r using (run_no);
 

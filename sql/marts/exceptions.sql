@@ -1,12 +1,12 @@
 -- recon.exceptions: one row per thing that needs a person, or did
 
 create or replace view recon.exceptions as
-select x.exception_id::varchar as exception_id, x.kind, x.source, x.document_id, x.reason, x.currency, main.major(x.amount_minor, x.currency) as amount,
-    x.opened_at, x.suggestion, x.status, x.evidence, null as line_id, null as order_reference, x.amount_minor
+select x.exception_id, x.kind, x.source, x.document_id, x.reason, x.currency, main.major(x.amount_minor, x.currency) as amount,
+    x.opened_at, x.suggestion, x.status, x.evidence, null::uuid as line_id, null as order_reference, x.amount_minor
 from main.exceptions as x
 union all
 -- A line on suspense is its own exception, for as long as it stands there.
-select l.line_id::varchar, case when coalesce(l.row_off_minor, 0) <> 0 then 'document_does_not_add_up' else coalesce(i.kind, 'unmatched_line') end, l.source, p.document_id,
+select l.line_id, case when coalesce(l.row_off_minor, 0) <> 0 then 'document_does_not_add_up' else coalesce(i.kind, 'unmatched_line') end, l.source, p.document_id,
     case when coalesce(l.row_off_minor, 0) <> 0 then 'the row''s gross less its fees misses its net by ' || main.money(l.row_off_minor, l.currency)
         when w.kind in ('decision', 'loan') then l.provider_type || coalesce('/' || l.provider_detail, '') || ': which account it belongs on is for a person to say'
         else coalesce(i.reason, case when l.order_reference is null then 'no order reference, and no document carries its IDs'
@@ -15,7 +15,7 @@ select l.line_id::varchar, case when coalesce(l.row_off_minor, 0) <> 0 then 'doc
     case when w.kind in ('decision', 'loan') then 'map the type with [[source.line_type]], or move it from suspense by hand'
         else coalesce(i.suggestion, 'kvitt backfill --source ' || l.source || ' --ids ' || coalesce(l.order_key, l.order_reference, '?') || '; or set unmatched = "receivable" if its sales are booked elsewhere') end,
     'open', coalesce(i.evidence, concat_ws(', ', 'order_id ' || l.order_key, 'event_id ' || l.event_key, 'reference ' || l.order_reference)),
-    l.line_id::varchar, l.order_reference, l.gross_minor
+    l.line_id, l.order_reference, l.gross_minor
 from main.payout_lines as l
 inner join main.payouts as p on p.source = l.source and p.payout_id = l.payout_id and p.status = 'booked'
 inner join main.line_words as w on w.source = l.source and w.kind in ('sale', 'refund', 'decision', 'loan')

@@ -1,7 +1,7 @@
 -- recon.lineage: one row per posting: which bytes of the archive it comes from and which rule made it
 
 create or replace view recon.lineage as
-select p.entry_id::varchar as entry_id, p.line, p.source, p.document_id, b.sha256 as archive_sha256,
+select p.entry_id, p.line, p.source, p.document_id, b.sha256 as archive_sha256,
     coalesce(p.locator, 'row ' || p.row_no) as locator, p.rule, p.run_no
 from main.postings as p
 left join main.blobs as b using (blob_id);

@@ -1,7 +1,7 @@
 -- recon.payout_lines: one row per row of a payout
 
 create or replace view recon.payout_lines as
-select l.source, l.payout_id, l.line_id::varchar as line_id, w.kind, l.provider_type, main.local_date(l.event_at, c.time_zone) as event_date,
+select l.source, l.payout_id, l.line_id, w.kind, l.provider_type, main.local_date(l.event_at, c.time_zone) as event_date,
     l.order_reference, l.currency,
     main.major(case when w.kind = 'fee' then 0 else l.gross_minor end, l.currency) as gross,
     main.major(case when w.kind = 'fee' then l.fee_minor - l.gross_minor else l.fee_minor end, l.currency) as fee,

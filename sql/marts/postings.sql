@@ -1,7 +1,7 @@
 -- recon.postings: one row per posting; the amounts of an entry sum to zero
 
 create or replace view recon.postings as
-select p.entry_id::varchar as entry_id, p.line, p.book_date, p.account, p.role,
+select p.entry_id, p.line, p.book_date, p.account, p.role,
     main.major(p.amount_minor, c.currency) as amount, p.currency, main.major(p.amount_currency_minor, p.currency) as amount_currency,
     p.source, p.document_id, p.country, (p.rate_bp * 0.01::decimal(3, 2))::decimal(9, 2) as vat_rate,
     p.amount_minor, p.amount_currency_minor, p.run_no

@@ -1,6 +1,7 @@
 -- The tables behind the public views. Everything here is derived: it can be dropped and
 -- rebuilt from the archive. There are no primary keys; package pipeline's checks prove
--- uniqueness instead, because an index costs more than the load it would guard.
+-- uniqueness instead, because an index costs more than the load it would guard. Columns of few
+-- values name their compression, so that DuckDB need not try every kind on a million rows.
 --
 -- Units: *_minor in minor units, debit > 0 in postings, "to us" > 0 in payout lines;
 --        rate_bp in basis points; *_at timestamps UTC; *_date the company's own date.
@@ -89,11 +90,11 @@ create table payout_parts (source varchar, payout_id varchar, part varchar, line
 create table payout_flags (source varchar, payout_id varchar, kind varchar, reason varchar, amount_minor bigint, evidence varchar, blob_id bigint);
 
 create table payout_lines (
-    line_id uuid, source varchar, payout_id varchar, part varchar, provider_type varchar, provider_detail varchar,
-    method varchar, event_at timestamp, order_reference varchar, order_key varchar, event_key varchar, other_references varchar,
-    currency varchar, gross_minor bigint, fee_minor bigint, fee_vat_minor bigint, net_minor bigint,
+    line_id uuid, source varchar using compression dictionary, payout_id varchar using compression dictionary, part varchar using compression dictionary, provider_type varchar using compression dictionary, provider_detail varchar using compression dictionary,
+    method varchar using compression dictionary, event_at timestamp, order_reference varchar, order_key varchar, event_key varchar, other_references varchar using compression dictionary,
+    currency varchar using compression dictionary, gross_minor bigint, fee_minor bigint, fee_vat_minor bigint, net_minor bigint,
     row_off_minor bigint, -- by how much the row's own columns disagree; null: nothing to compare
-    country varchar, text varchar, locator varchar, blob_id bigint, row_no bigint, run_no integer
+    country varchar using compression dictionary, text varchar using compression dictionary, locator varchar using compression dictionary, blob_id bigint, row_no bigint, run_no integer
 );
 create table line_words (source varchar, provider_type varchar, provider_detail varchar, kind varchar, from_run integer, to_run integer);
 create table line_matches (
@@ -108,14 +109,14 @@ create table line_issues (line_id uuid, source varchar, payout_id varchar, kind 
 ---------- the ledger: rows are added, never changed
 
 create table entries (
-    entry_id uuid, book_date date, event_date date, kind varchar, source varchar, document_id varchar,
-    text varchar, corrects uuid, book varchar, run_no integer
+    entry_id uuid, book_date date, event_date date, kind varchar using compression dictionary, source varchar using compression dictionary, document_id varchar using compression dictionary,
+    text varchar using compression dictionary, corrects uuid, book varchar using compression dictionary, run_no integer
 );
 create table postings (
-    entry_id uuid, line utinyint, book_date date, account smallint, role varchar,
-    amount_minor bigint, currency varchar, amount_currency_minor bigint,
-    source varchar, document_id varchar, country varchar, rate_bp integer,
-    book varchar, rule varchar, blob_id bigint, row_no bigint, locator varchar, run_no integer
+    entry_id uuid, line utinyint, book_date date, account smallint, role varchar using compression dictionary,
+    amount_minor bigint, currency varchar using compression dictionary, amount_currency_minor bigint,
+    source varchar using compression dictionary, document_id varchar, country varchar using compression dictionary, rate_bp integer,
+    book varchar using compression dictionary, rule varchar using compression dictionary, blob_id bigint, row_no bigint, locator varchar using compression dictionary, run_no integer
 );
 create table book_digests (book varchar, book_date date, digest varchar);
 

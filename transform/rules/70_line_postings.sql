@@ -91,13 +91,30 @@ home as (
 
     from accounts
 
+),
+
+named as (
+
+    select
+        *,
+        case when fee_vat_rule = 'reverse_charge' then div_half_away(fee_home::hugeint, 4) else 0 end as reverse_home,
+        case when receivable_home is null then -(net_home + fee_home + fee_vat_home) + rounding_home else receivable_home end as counter_home,
+        case when receivable_home is null then 0 else -(net_home + fee_home + fee_vat_home - rounding_home + receivable_home) end as fx_home
+
+    from home
+
+    where net <> 0 or fee <> 0 or fee_vat <> 0 or counter <> 0
+
 )
 
+-- Only what the postings need: this table stands in memory.
 select
-    *,
-    case when fee_vat_rule = 'reverse_charge' then div_half_away(fee_home::hugeint, 4) else 0 end as reverse_home,
-    case when receivable_home is null then -(net_home + fee_home + fee_vat_home) + rounding_home else receivable_home end as counter_home,
-    case when receivable_home is null then 0 else -(net_home + fee_home + fee_vat_home - rounding_home + receivable_home) end as fx_home,
+    line_id, source, payout_document, event_date, book_date, kind, currency, blob_id, row_no, locator,
+    net, fee, fee_vat, -counter + rounding as counter, rounding,
+    net_home, fee_home, fee_vat_home, counter_home, rounding_home, reverse_home, fx_home,
+    clearing, fee_account, fee_vat_account, reverse_in, reverse_out, rounding_account,
+    case when fx_home > 0 then fx_loss else fx_gain end as fx_account,
+    counter_role,
     case counter_role
         when 'bank' then bank when 'dispute' then dispute when 'reserve' then reserve when 'loan' then loan
         when 'receivable' then coalesce(document_receivable, receivable) when 'suspense' then suspense
@@ -111,33 +128,53 @@ select
             when kind = 'refund' then 'entry 4' else 'entry 3' end
     end as rule
 
-from home
-
-where net <> 0 or fee <> 0 or fee_vat <> 0 or counter <> 0;
+from named;
 
 create or replace temp view line_postings as
 
-select line_id as subject, 1::utinyint as line, 'clearing' as role, clearing as account, net_home as amount_minor, net as amount_currency_minor,
-    payout_document as document_id, * exclude (line_id, clearing) from line_work where net <> 0 or net_home <> 0
-union all by name
-select line_id as subject, 2::utinyint as line, 'fee' as role, fee_account as account, fee_home as amount_minor, fee as amount_currency_minor,
-    payout_document as document_id, * exclude (line_id) from line_work where fee <> 0
-union all by name
-select line_id as subject, 3::utinyint as line, 'fee_vat' as role, fee_vat_account as account, fee_vat_home as amount_minor, fee_vat as amount_currency_minor,
-    payout_document as document_id, * exclude (line_id) from line_work where fee_vat <> 0
-union all by name
-select line_id as subject, 4::utinyint as line, 'reverse_in' as role, reverse_in as account, reverse_home as amount_minor, 0 as amount_currency_minor,
-    payout_document as document_id, * exclude (line_id) from line_work where reverse_home <> 0
-union all by name
-select line_id as subject, 5::utinyint as line, 'reverse_out' as role, reverse_out as account, -reverse_home as amount_minor, 0 as amount_currency_minor,
-    payout_document as document_id, * exclude (line_id) from line_work where reverse_home <> 0
-union all by name
-select line_id as subject, 6::utinyint as line, counter_role as role, counter_account as account, counter_home as amount_minor, -counter + rounding as amount_currency_minor,
-    counter_document as document_id, * exclude (line_id) from line_work where counter_role is not null and (counter <> 0 or counter_home <> 0)
-union all by name
-select line_id as subject, 7::utinyint as line, 'rounding' as role, rounding_account as account, -rounding_home as amount_minor, -rounding as amount_currency_minor,
-    payout_document as document_id, * exclude (line_id) from line_work where rounding <> 0
-union all by name
-select line_id as subject, 8::utinyint as line, case when fx_home > 0 then 'fx_loss' else 'fx_gain' end as role,
-    case when fx_home > 0 then fx_loss else fx_gain end as account, fx_home as amount_minor, 0 as amount_currency_minor,
-    payout_document as document_id, * exclude (line_id) from line_work where fx_home <> 0;
+
+select line_id as subject, 1::utinyint as line, 'clearing' as role, clearing::smallint as account, net_home as amount_minor, net as amount_currency_minor,
+    payout_document as document_id, source, payout_document, event_date, book_date, kind, currency, text, rule, blob_id, row_no, locator
+from line_work where net <> 0 or net_home <> 0
+
+union all
+
+select line_id as subject, 2::utinyint as line, 'fee' as role, fee_account::smallint as account, fee_home as amount_minor, fee as amount_currency_minor,
+    payout_document as document_id, source, payout_document, event_date, book_date, kind, currency, text, rule, blob_id, row_no, locator
+from line_work where fee <> 0 or fee_home <> 0
+
+union all
+
+select line_id as subject, 3::utinyint as line, 'fee_vat' as role, fee_vat_account::smallint as account, fee_vat_home as amount_minor, fee_vat as amount_currency_minor,
+    payout_document as document_id, source, payout_document, event_date, book_date, kind, currency, text, rule, blob_id, row_no, locator
+from line_work where fee_vat <> 0 or fee_vat_home <> 0
+
+union all
+
+select line_id as subject, 4::utinyint as line, 'reverse_in' as role, reverse_in::smallint as account, reverse_home as amount_minor, 0 as amount_currency_minor,
+    payout_document as document_id, source, payout_document, event_date, book_date, kind, currency, text, rule, blob_id, row_no, locator
+from line_work where reverse_home <> 0
+
+union all
+
+select line_id as subject, 5::utinyint as line, 'reverse_out' as role, reverse_out::smallint as account, -reverse_home as amount_minor, 0 as amount_currency_minor,
+    payout_document as document_id, source, payout_document, event_date, book_date, kind, currency, text, rule, blob_id, row_no, locator
+from line_work where reverse_home <> 0
+
+union all
+
+select line_id as subject, 6::utinyint as line, counter_role as role, counter_account::smallint as account, counter_home as amount_minor, counter as amount_currency_minor,
+    counter_document as document_id, source, payout_document, event_date, book_date, kind, currency, text, rule, blob_id, row_no, locator
+from line_work where counter_role is not null and (counter <> 0 or counter_home <> 0)
+
+union all
+
+select line_id as subject, 7::utinyint as line, 'rounding' as role, rounding_account::smallint as account, -rounding_home as amount_minor, -rounding as amount_currency_minor,
+    payout_document as document_id, source, payout_document, event_date, book_date, kind, currency, text, rule, blob_id, row_no, locator
+from line_work where rounding <> 0
+
+union all
+
+select line_id as subject, 8::utinyint as line, case when fx_home > 0 then 'fx_loss' else 'fx_gain' end as role, fx_account::smallint as account, fx_home as amount_minor, 0 as amount_currency_minor,
+    payout_document as document_id, source, payout_document, event_date, book_date, kind, currency, text, rule, blob_id, row_no, locator
+from line_work where fx_home <> 0;

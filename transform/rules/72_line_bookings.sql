@@ -10,7 +10,7 @@ cross join this_run as r;
 
 insert into postings by name
 select
-    subject as entry_id, line, book_date, account::smallint as account, role, amount_minor, currency, amount_currency_minor,
+    subject as entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor,
     source, document_id, null::varchar as country, null::integer as rate_bp, payout_document as book, rule, blob_id, row_no, locator, r.run_no
 from line_postings
 cross join this_run as r;

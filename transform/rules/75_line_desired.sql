@@ -3,7 +3,7 @@
 create or replace temp table desired as
 select
     subject, 'payout_line' as kind, source, payout_document as entry_document, event_date, book_date, text,
-    payout_document as book, line, role, account::smallint as account, amount_minor, currency, amount_currency_minor,
+    payout_document as book, line, role, account, amount_minor, currency, amount_currency_minor,
     document_id, null::varchar as country, null::integer as rate_bp, rule, blob_id, row_no, locator
 from line_postings;
 

@@ -1,0 +1,39 @@
+# make help lists what there is. Nothing here needs more than Go, a C++ compiler and git.
+
+GO ?= go
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+build: ## bin/kvitt
+	@$(GO) build -trimpath -o bin/kvitt ./cmd/kvitt
+
+demo: build ## a sample merchant's month through every phase, into demo/
+	@./bin/kvitt --quiet demo demo
+
+test: tools ## vet and every test
+	$(GO) vet ./...
+	$(GO) test -count=1 -timeout 40m ./...
+
+# What a test needs from Debian's packages is installed when it may be; without it that
+# test says that it is skipped, and why.
+tools:
+	@command -v hledger >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& (apt-get update -qq && apt-get install -y -qq hledger) >/dev/null 2>&1; } \
+		|| echo "hledger is not here and cannot be installed: the test that asks it is skipped"
+
+bench: build ## kvitt against bare DuckDB on the same million lines; N= sets how many
+	@$(GO) build -o bin/bench ./fixtures/bench
+	@./bin/bench -kvitt bin/kvitt -n $(or $(N),1000000)
+
+lint: ## gofmt, vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+clean: ## what was built
+	rm -rf bin demo
+
+.PHONY: help build demo test tools bench lint clean
