@@ -141,8 +141,6 @@ func (p *Project) Rebuild(ctx context.Context, into string) (Rebuilt, error) {
 	if err := w.publish(ctx, true); err != nil {
 		return out, err
 	}
-	w.db.Close()
-	w.db = nil
 	if into != "" {
 		return out, os.RemoveAll(target.path("spool"))
 	}

@@ -89,9 +89,6 @@ func (a *app) demo(cmd *cobra.Command, dir string) error {
 	for _, s := range []struct{ title, query string }{
 		{"booked", `select source, kind, count(*) as documents, sum(amount) as amount from recon.documents
 			where status in ('open', 'settled', 'booked') and kind <> 'order' group by source, kind order by source, kind`},
-		{"held, and why", `select document_id, amount, reason from recon.exceptions where status = 'open' and line_id is null order by document_id`},
-		{"in the books, with a line that needs a person", `select kind, source, currency as cur, amount, reason from recon.exceptions
-			where status = 'open' and line_id is not null order by kind, source, exception_id limit 10`},
 		{"balances", "select account, name, balance from recon.balances order by account"},
 		{"proof: clearing accounts against what the providers carry, on the last day", `select source, currency, date, ledger_balance, provider_balance, difference, explained
 			from recon.proof qualify row_number() over (partition by source, currency order by date desc) = 1 order by source`},
@@ -104,11 +101,20 @@ func (a *app) demo(cmd *cobra.Command, dir string) error {
 			continue
 		}
 		fmt.Fprintln(a.stdout, s.title)
-		if err := writeTable(a.stdout, t); err != nil {
+		if err := writeTable(a.stdout, t, maxWidth); err != nil {
 			return err
 		}
 		fmt.Fprintln(a.stdout)
 	}
+	t, _, err := db.Table(ctx, "select kind, document_id, coalesce(amount::varchar || ' ' || currency, ''), opened_at::date, reason, suggestion from recon.exceptions where status = 'open' order by kind, document_id limit 20", 0)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, "held or on suspense, and why")
+	if err := writeExceptions(a.stdout, t); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout)
 	fmt.Fprintf(a.stdout, "%d entries booked, %d vouchers posted as SIE 4 files in %s, %.1f s\n", res.Entries, res.Posted, p.SIEDir(), time.Since(began).Seconds())
 	order := "10001"
 	if t, err := db.Texts(ctx, `select order_number from recon.documents where kind = 'refund' group by order_number order by count(*) desc, order_number limit 1`); err == nil && len(t) == 1 {

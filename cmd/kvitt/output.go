@@ -10,8 +10,8 @@ import (
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
-// maxCell is how wide a column of a table may be on a terminal.
-const maxCell = 44
+// maxWidth is how wide a table for people may be, in characters.
+const maxWidth = 100
 
 // show writes t in the format asked for: a table for people, everything else for programs.
 func (a *app) show(t duck.Table) error {
@@ -21,10 +21,12 @@ func (a *app) show(t duck.Table) error {
 	case "csv":
 		return writeCSV(a.stdout, t)
 	}
-	return writeTable(a.stdout, t)
+	return writeTable(a.stdout, t, maxWidth)
 }
 
-func writeTable(w io.Writer, t duck.Table) error {
+// writeTable writes t as columns. When it is wider than limit (0: any width will do), the
+// widest texts are cut; numbers never are.
+func writeTable(w io.Writer, t duck.Table, limit int) error {
 	widths := make([]int, len(t.Columns))
 	for i, c := range t.Columns {
 		widths[i] = utf8.RuneCountInString(c)
@@ -33,12 +35,16 @@ func writeTable(w io.Writer, t duck.Table) error {
 	for r, row := range t.Rows {
 		rows[r] = make([]string, len(row))
 		for i, c := range row {
-			s := strings.Join(strings.Fields(c.Text), " ")
-			if utf8.RuneCountInString(s) > maxCell && len(t.Columns) > 1 {
-				s = string([]rune(s)[:maxCell-1]) + "…"
+			rows[r][i] = strings.Join(strings.Fields(c.Text), " ")
+			widths[i] = max(widths[i], utf8.RuneCountInString(rows[r][i]))
+		}
+	}
+	fit(widths, t.Numeric, limit)
+	for _, row := range rows {
+		for i, s := range row {
+			if utf8.RuneCountInString(s) > widths[i] {
+				row[i] = string([]rune(s)[:widths[i]-1]) + "…"
 			}
-			rows[r][i] = s
-			widths[i] = max(widths[i], utf8.RuneCountInString(s))
 		}
 	}
 	line := func(cells []string) error {
@@ -113,4 +119,23 @@ func writeCSV(w io.Writer, t duck.Table) error {
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// fit takes from the widest text columns until all fit into limit.
+func fit(widths []int, numeric []bool, limit int) {
+	const least = 8
+	for limit > 0 {
+		total := 2 * (len(widths) - 1)
+		widest := -1
+		for i, n := range widths {
+			total += n
+			if !numeric[i] && n > least && (widest < 0 || n > widths[widest]) {
+				widest = i
+			}
+		}
+		if total <= limit || widest < 0 {
+			return
+		}
+		widths[widest]--
+	}
 }

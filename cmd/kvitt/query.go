@@ -18,6 +18,9 @@ func (a *app) queryCommand() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("%w: %w", errUsage, err)
 				}
+				if a.format == "table" {
+					return writeTable(a.stdout, t, 0)
+				}
 				return a.show(t)
 			})
 		},

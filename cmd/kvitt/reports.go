@@ -3,7 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"regexp"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -18,15 +21,17 @@ type report struct {
 	columns     string // for a table
 	where       string
 	order       string
-	hint        string // said under a table that is not empty
+	hint        string                            // said under a table that is not empty
+	write       func(io.Writer, duck.Table) error // for a table; nil is rows and columns
 }
 
 var reports = []report{
 	{name: "payouts", short: "what was paid out, and whether it is booked", view: "payouts",
 		columns: "source, payout_id, paid_date, currency, amount, fees, difference as off_by, lines, unmatched, status", order: "paid_date, source, payout_id"},
 	{name: "exceptions", short: "what needs a person, and why", view: "exceptions",
-		columns: "kind, document_id, amount, currency as cur, reason", where: "status = 'open'", order: "kind, opened_at, exception_id",
-		hint: "kvitt explain DOCUMENT_ID tells the whole story; --format json shows evidence and suggestion"},
+		columns: "kind, document_id, coalesce(amount::varchar || ' ' || currency, '') as amount, opened_at::date as since, reason, suggestion",
+		where:   "status = 'open'", order: "kind, opened_at, document_id, exception_id", write: writeExceptions,
+		hint: "kvitt explain DOCUMENT_ID tells the whole story; --format json has the evidence"},
 	{name: "open-items", short: "what the providers have not settled", view: "open_items",
 		columns: "source, order_number, kind, event_date, currency, amount, age_days", order: "event_date, document_id"},
 	{name: "balances", short: "what each account holds", view: "balances", columns: "account, name, balance, postings", order: "account"},
@@ -76,11 +81,15 @@ func (a *app) report(cmd *cobra.Command, db *duck.DB, r report, limit int) error
 	if err != nil {
 		return err
 	}
-	if err := a.show(t); err != nil {
-		return err
-	}
 	if a.format != "table" {
-		return nil
+		return a.show(t)
+	}
+	write := r.write
+	if write == nil {
+		write = func(w io.Writer, t duck.Table) error { return writeTable(w, t, maxWidth) }
+	}
+	if err := write(a.stdout, t); err != nil {
+		return err
 	}
 	switch {
 	case len(t.Rows) == 0:
@@ -115,4 +124,39 @@ func (a *app) ossCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&quarter, "quarter", "", "e.g. 2026Q3")
 	return cmd
+}
+
+// writeExceptions gives each exception the room its sentence needs.
+func writeExceptions(w io.Writer, t duck.Table) error {
+	for _, row := range t.Rows {
+		kind, doc, amount, since, reason, do := row[0].Text, row[1].Text, row[2].Text, row[3].Text, row[4].Text, row[5].Text
+		if _, err := fmt.Fprintf(w, "%s  %s  %s  since %s\n%s", kind, doc, amount, since, wrap("  ", reason)); err != nil {
+			return err
+		}
+		if do != "" {
+			if _, err := fmt.Fprint(w, wrap("  → ", do)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// wrap breaks a text into lines of at most maxWidth, the first after lead.
+func wrap(lead, text string) string {
+	var b strings.Builder
+	line := lead
+	indent := strings.Repeat(" ", utf8.RuneCountInString(lead))
+	for i, word := range strings.Fields(text) {
+		if i > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > maxWidth {
+			b.WriteString(line + "\n")
+			line = indent + word
+			continue
+		}
+		if i > 0 {
+			line += " "
+		}
+		line += word
+	}
+	return b.String() + line + "\n"
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/csv"
 	"fmt"
 	"io/fs"
@@ -23,10 +24,45 @@ import (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if binDir != "" {
-		os.RemoveAll(binDir)
+	for _, dir := range []string{binDir, demoDir} {
+		if dir != "" {
+			os.RemoveAll(dir)
+		}
+	}
+	if leak := said.secret(); leak != "" {
+		fmt.Printf("FAIL: a command said a secret:\n%s\n", leak)
+		code = 1
 	}
 	os.Exit(code)
+}
+
+// said is the first output of any command that held a secret.
+var said transcript
+
+type transcript struct {
+	mu   sync.Mutex
+	leak string
+}
+
+// secrets are what must never be seen: the password, and name and password as HTTP sends them.
+func secrets() []string {
+	return []string{sandbox.Password, base64.StdEncoding.EncodeToString([]byte(sandbox.Username + ":" + sandbox.Password))}
+}
+
+func (s *transcript) hear(args []string, text string) {
+	for _, x := range secrets() {
+		if strings.Contains(text, x) {
+			s.mu.Lock()
+			s.leak = fmt.Sprintf("kvitt %q: %s", args, clip(text))
+			s.mu.Unlock()
+		}
+	}
+}
+
+func (s *transcript) secret() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leak
 }
 
 // An outcome is what one command left behind.
@@ -48,6 +84,7 @@ func (e env) kvitt(args ...string) (o outcome) {
 	}()
 	a := &app{env: func(k string) (string, bool) { v, ok := e[k]; return v, ok }, clock: time.Now, stdout: &out, stderr: &errs}
 	code := a.main(context.Background(), args)
+	said.hear(args, out.String()+errs.String())
 	return outcome{code, out.String(), errs.String()}
 }
 
@@ -82,6 +119,30 @@ func clip(s string) string {
 		return s[:3000] + "…"
 	}
 	return s
+}
+
+var (
+	demoDir string
+	demo    = sync.OnceValues(func() (outcome, error) {
+		dir, err := os.MkdirTemp("", "kvitt-demo-")
+		if err != nil {
+			return outcome{}, err
+		}
+		demoDir = dir
+		return env{}.kvitt("demo", filepath.Join(dir, "shop")), nil
+	})
+)
+
+// demoWorld returns the environment of a demo that has run, and its folder.
+func demoWorld(t *testing.T) (env, string, outcome) {
+	t.Helper()
+	o, err := demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.must(t, 0)
+	dir := filepath.Join(demoDir, "shop")
+	return env{"KVITT_CONFIG": filepath.Join(dir, "kvitt.toml"), "KVITT_NOW": demoNow.Format(time.RFC3339)}, dir, o
 }
 
 var (

@@ -1,5 +1,4 @@
--- What the receivable accounts hold of a source is what its documents say is open: the
--- amount of every booked delivery and refund, less what payout lines settled.
+-- The receivable of every document is its amount less what payout lines settled of it.
 with
 
 ledger as (

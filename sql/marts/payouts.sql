@@ -4,8 +4,10 @@ create or replace view recon.payouts as
 with counted as (
     select l.source, l.payout_id,
         count(*) filter (m.state = 'matched') as matched,
-        count(*) filter (m.state is distinct from 'matched') as unmatched
+        count(*) filter (m.state is distinct from 'matched' and p.status = 'booked' and s.unmatched = 'suspense') as unmatched
     from main.payout_lines as l
+    inner join main.payouts as p on p.source = l.source and p.payout_id = l.payout_id
+    inner join main.set_sources as s on s.source = l.source
     inner join main.line_words as w on w.source = l.source and w.kind in ('sale', 'refund') and w.to_run is null
         and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
     left join main.line_matches as m on m.line_id = l.line_id
@@ -36,7 +38,7 @@ comment on column recon.payouts.other is 'gross of all other lines: chargebacks,
 comment on column recon.payouts.difference is 'by how much its rows miss its totals; 0.00 adds up';
 comment on column recon.payouts.lines is 'how many rows it has';
 comment on column recon.payouts.matched is 'sale and refund lines with their document';
-comment on column recon.payouts.unmatched is 'sale and refund lines without';
+comment on column recon.payouts.unmatched is 'sale and refund lines of a booked payout without one; those of a source with unmatched = "receivable" are not checked and not counted';
 comment on column recon.payouts.status is 'booked, held or pending (not all its rows are here)';
 comment on column recon.payouts.reason is 'why it is held or pending';
 comment on column recon.payouts.document_id is 'its document';
