@@ -27,7 +27,7 @@ type report struct {
 
 var reports = []report{
 	{name: "payouts", short: "what was paid out, and whether it is booked", view: "payouts",
-		columns: "source, payout_id, paid_date, currency, amount, fees, difference as off_by, lines, unmatched, status", order: "paid_date, source, payout_id"},
+		columns: "source, payout_id, paid_date, currency as cur, amount, fees, difference as off_by, unmatched, status", order: "paid_date, source, payout_id"},
 	{name: "exceptions", short: "what needs a person, and why", view: "exceptions",
 		columns: "kind, document_id, coalesce(amount::varchar || ' ' || currency, '') as amount, opened_at::date as since, reason, suggestion",
 		where:   "status = 'open'", order: "kind, opened_at, document_id, exception_id", write: writeExceptions,

@@ -13,7 +13,8 @@ select l.line_id, case when coalesce(l.row_off_minor, 0) <> 0 then 'document_doe
             else 'no ' || case w.kind when 'refund' then 'refund' else 'delivery' end || ' known for order ' || l.order_reference end) end,
     l.currency, main.major(l.gross_minor, l.currency), p.booked_at,
     case when w.kind in ('decision', 'loan') then 'map the type with [[source.line_type]], or move it from suspense by hand'
-        else coalesce(i.suggestion, 'kvitt backfill --source ' || l.source || ' --ids ' || coalesce(l.order_key, l.order_reference, '?') || '; or set unmatched = "receivable" if its sales are booked elsewhere') end,
+        else coalesce(i.suggestion, case when s.invoices and l.order_key is not null then 'kvitt backfill --source ' || l.source || ' --ids ' || l.order_key || ' reads the order again'
+            else 'find the sale and move the amount from suspense; set unmatched = "receivable" on the source if its sales are booked elsewhere' end) end,
     'open', coalesce(i.evidence, concat_ws(', ', 'order_id ' || l.order_key, 'event_id ' || l.event_key, 'reference ' || l.order_reference)),
     l.line_id, l.order_reference, l.gross_minor
 from main.payout_lines as l

@@ -66,4 +66,4 @@ from raised as n
 cross join this_run as r
 where not exists (
     select 1 from exceptions as x
-    where x.exception_id = name_of(n.kind || ' ' || n.document_id) and x.status = 'open');
+    where x.kind = n.kind and x.document_id = n.document_id and x.status = 'open');
