@@ -128,7 +128,7 @@ func (p *Project) ExportVouchers(ctx context.Context, target load.Target) ([]str
 	}
 	defer db.Close()
 	w := &work{Project: p, db: db, began: p.Now().UTC()}
-	if err := db.Exec(ctx, "delete from erp_documents; create temp table pages as select distinct book, book_date from postings"); err != nil {
+	if err := db.Exec(ctx, "delete from erp_documents; create temp table pages as select distinct book, book_date, 0 as since from postings"); err != nil {
 		return nil, err
 	}
 	if err := w.replan(ctx); err != nil {

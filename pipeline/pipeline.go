@@ -163,6 +163,21 @@ func (w *work) begin(ctx context.Context, command string) error {
 	if _, err := w.run.AddNote("run", note); err != nil {
 		return err
 	}
+	if err := w.keepSettings(ctx); err != nil {
+		return err
+	}
+	return w.nameRun(ctx)
+}
+
+// keepSettings archives the settings when they are not those of the run before.
+func (w *work) keepSettings(ctx context.Context) error {
+	last, err := w.db.Texts(ctx, "select config_digest from runs order by run_no desc limit 1")
+	if err != nil {
+		return err
+	}
+	if w.ConfigDigest != "" && len(last) == 1 && last[0] == w.ConfigDigest {
+		return nil
+	}
 	settings, err := json.Marshal(w.Settings)
 	if err != nil {
 		return err
@@ -170,12 +185,11 @@ func (w *work) begin(ctx context.Context, command string) error {
 	if _, err := w.run.AddNote("settings", settings); err != nil {
 		return err
 	}
-	if len(w.Config) > 0 {
-		if _, err := w.run.AddNote("config", w.Config); err != nil {
-			return err
-		}
+	if len(w.Config) == 0 {
+		return nil
 	}
-	return w.nameRun(ctx)
+	_, err = w.run.AddNote("config", w.Config)
+	return err
 }
 
 func (w *work) nameRun(ctx context.Context) error {

@@ -62,11 +62,11 @@ const unposted = `
 		select book, book_date, max(through_run) as through_run from erp_documents
 		where status in ('sent', 'posted') group by book, book_date
 	) as w on w.book = p.book and w.book_date = p.book_date
-	where p.run_no > coalesce(w.through_run, 0)`
+	where p.run_no > coalesce(w.through_run, 0) and p.run_no >= (select coalesce(min(since), 0) from pages)`
 
 // refreshPlan brings the planned vouchers up to date for the pages this run touched.
 func (w *work) refreshPlan(ctx context.Context) error {
-	if err := w.db.Exec(ctx, "create or replace temp table pages as select book, book_date from touched_books"); err != nil {
+	if err := w.db.Exec(ctx, "create or replace temp table pages as select book, book_date, since from touched_books"); err != nil {
 		return err
 	}
 	return w.db.Tx(ctx, func() error { return w.replan(ctx) })
@@ -94,7 +94,7 @@ func (w *work) replan(ctx context.Context) error {
 
 // plan builds every voucher that is planned.
 func (w *work) plan(ctx context.Context) (*Plan, error) {
-	if err := w.db.Exec(ctx, "create or replace temp table pages as select distinct book, book_date from erp_documents where status = 'planned'"); err != nil {
+	if err := w.db.Exec(ctx, "create or replace temp table pages as select distinct book, book_date, 0 as since from erp_documents where status = 'planned'"); err != nil {
 		return nil, err
 	}
 	pl := &Plan{pages: map[string]page{}}

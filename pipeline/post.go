@@ -246,7 +246,7 @@ func (w *work) takeERPNote(ctx context.Context, n *archive.Note) error {
 			from receipts as r where d.status = 'sent' and d.erp_document_id = r.erp_document_id`)
 	case "erp_abandoned":
 		if err := w.db.Exec(ctx, `
-			create or replace temp table pages as select distinct book, book_date from erp_documents where status = 'sent' and batch = $batch`,
+			create or replace temp table pages as select distinct book, book_date, 0 as since from erp_documents where status = 'sent' and batch = $batch`,
 			duck.Named("batch", note.Batch)); err != nil {
 			return err
 		}

@@ -91,14 +91,18 @@ func (w *work) segments(ctx context.Context, everything bool) ([]segment, error)
 		return out, nil // nothing of the ledger itself changed
 	}
 	runs := "select distinct run_no from entries where run_no = (select run_no from this_run)"
-	lines := `select distinct p.run_no from payouts as p where p.document_id in (select document_id from looked_at)
-		union select distinct p.run_no from payouts as p where (p.source, p.payout_id) in (select (source, payout_id) from touched_payouts)`
+	lines := `select distinct l.run_no from payout_lines as l
+		where l.run_no >= (select coalesce(min(run_no), 2147483647) from touched) and (l.source, l.payout_id) in (select (source, payout_id) from touched)`
 	months := `select distinct strftime(event_date, '%Y-%m') from recon.documents
 		where event_date is not null and (document_id in (select document_id from looked_at)
 			or document_id in (select document_id from postings where role = 'receivable' and run_no = (select run_no from this_run)))`
 	if everything {
+		// A replay has booked many runs, and nothing says what the last one touched.
+		if err := w.db.Exec(ctx, "create or replace temp table looked_at as select document_id from documents; create temp table if not exists touched_payouts (source varchar, payout_id varchar)"); err != nil {
+			return nil, err
+		}
 		runs = "select distinct run_no from entries"
-		lines = "select distinct run_no from payouts"
+		lines = "select distinct run_no from payout_lines"
 		months = "select distinct strftime(event_date, '%Y-%m') from recon.documents where event_date is not null"
 	}
 	ids, err := w.db.Texts(ctx, "select run_no::varchar from ("+runs+") order by run_no")
@@ -110,14 +114,17 @@ func (w *work) segments(ctx context.Context, everything bool) ([]segment, error)
 			out = append(out, segment{v, "run-" + id, "run_no = " + id})
 		}
 	}
+	if err := w.db.Exec(ctx, touchedPayouts); err != nil {
+		return nil, err
+	}
 	ids, err = w.db.Texts(ctx, "select run_no::varchar from ("+lines+") order by run_no")
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
 		out = append(out,
-			segment{"payout_lines", "run-" + id, "(source, payout_id) in (select (source, payout_id) from main.payouts where run_no = " + id + ")"},
-			segment{"exceptions", "run-" + id, "line_id is not null and document_id in (select document_id from main.payouts where run_no = " + id + ")"})
+			segment{"payout_lines", "run-" + id, "run_no = " + id},
+			segment{"exceptions", "run-" + id, "line_id is not null and run_no = " + id})
 	}
 	out = append(out, segment{"exceptions", "documents", "line_id is null"})
 	ids, err = w.db.Texts(ctx, months)
@@ -132,6 +139,11 @@ func (w *work) segments(ctx context.Context, everything bool) ([]segment, error)
 	}
 	return out, nil
 }
+
+// touchedPayouts are the payouts whose lines may read otherwise than before.
+const touchedPayouts = `create or replace temp table touched as
+	select p.source, p.payout_id, p.run_no, p.document_id from payouts as p
+	where p.document_id in (select document_id from looked_at) or (p.source, p.payout_id) in (select (source, payout_id) from touched_payouts)`
 
 func (w *work) writeSegment(ctx context.Context, s segment) (string, error) {
 	dir := w.path("published", s.view)

@@ -85,15 +85,23 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 		if st, err = transform.Book(ctx, w.Log, w.Wall, w.db, w.Settings.Tolerance); err != nil {
 			return err
 		}
+		journal, err := w.db.Texts(ctx, fmt.Sprintf("select hash from journal_hashes where run_no = %d", w.runNo))
+		if err != nil {
+			return err
+		}
+		hash := "0"
+		if len(journal) == 1 {
+			hash = journal[0]
+		}
 		return w.db.Exec(ctx, `
 			insert into runs by name
 			select r.run_no, $id as run_id, $command as command, r.began as started_at, 'booked' as status, 0 as records,
 				$entries::bigint as entries, $postings::bigint as postings, 0 as posted, 0 as exceptions,
 				$config as config_digest, $digest as ledger_digest,
-				coalesce((select hash from journal_hashes as j where j.run_no = r.run_no), '0') as journal_hash
+				coalesce($journal, '0') as journal_hash
 			from this_run as r`,
 			duck.Named("id", w.runID), duck.Named("command", command), duck.Named("entries", st.Entries), duck.Named("postings", st.Postings),
-			duck.Named("config", w.ConfigDigest), duck.Named("digest", st.Digest))
+			duck.Named("config", w.ConfigDigest), duck.Named("digest", st.Digest), duck.Named("journal", hash))
 	})
 	if err != nil {
 		return st, fmt.Errorf("book: %w", err)
@@ -106,7 +114,13 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 // finish publishes the ledger and closes the run in the archive.
 func (w *work) finish(ctx context.Context, command string, res *Result, failed error) error {
 	var err error
-	if res.Exceptions, err = w.db.Count(ctx, "select count(*) from recon.exceptions where status = 'open'"); err != nil {
+	if w.booked {
+		if err := w.countLineExceptions(ctx); err != nil {
+			return err
+		}
+	}
+	if res.Exceptions, err = w.db.Count(ctx, `select (select count(*) from exceptions where status = 'open')
+		+ (select coalesce(sum(line_exceptions), 0) from payouts)`); err != nil {
 		return err
 	}
 	if res.Held, err = w.db.Count(ctx, "select count(*) from payouts where status = 'held'"); err != nil {
@@ -136,6 +150,19 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	}
 	w.run = nil
 	return nil
+}
+
+// countLineExceptions counts the exceptions of the payouts this run touched; the others
+// have what they had.
+func (w *work) countLineExceptions(ctx context.Context) error {
+	return w.db.Exec(ctx, touchedPayouts+`;
+		create or replace temp table counted as
+			select x.document_id, count(*) as n from recon.exceptions as x
+			where x.line_id is not null and x.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
+				and x.document_id in (select document_id from touched)
+			group by x.document_id;
+		update payouts as p set line_exceptions = coalesce((select n from counted as c where c.document_id = p.document_id), 0)
+		where p.document_id in (select document_id from touched)`)
 }
 
 // takeNote applies a note of the archive to the tables. Notes of the ERP are applied when

@@ -164,7 +164,11 @@ func (b *booking) lines(documents bool) {
 	if fresh == 0 && !documents {
 		return
 	}
-	b.rule("60_match_candidates")
+	late := "false"
+	if documents {
+		late = "exists (select 1 from known_keys)"
+	}
+	b.exec("60_match_candidates", strings.ReplaceAll(rule("60_match_candidates"), "{{late}}", late))
 	b.match()
 	b.exec("touched payouts", "insert into touched_payouts select distinct source, payout_id from work_lines")
 	b.exec("method accounts", `

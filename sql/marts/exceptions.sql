@@ -2,7 +2,7 @@
 
 create or replace view recon.exceptions as
 select x.exception_id, x.kind, x.source, x.document_id, x.reason, x.currency, main.major(x.amount_minor, x.currency) as amount,
-    x.opened_at, x.suggestion, x.status, x.evidence, null::uuid as line_id, null as order_reference, x.amount_minor
+    x.opened_at, x.suggestion, x.status, x.evidence, null::uuid as line_id, null as order_reference, x.amount_minor, x.run_no
 from main.exceptions as x
 union all
 -- A line on suspense is its own exception, for as long as it stands there.
@@ -16,7 +16,7 @@ select l.line_id, case when coalesce(l.row_off_minor, 0) <> 0 then 'document_doe
         else coalesce(i.suggestion, case when s.invoices and l.order_key is not null then 'kvitt backfill --source ' || l.source || ' --ids ' || l.order_key || ' reads the order again'
             else 'find the sale and move the amount from suspense; set unmatched = "receivable" on the source if its sales are booked elsewhere' end) end,
     'open', coalesce(i.evidence, concat_ws(', ', 'order_id ' || l.order_key, 'event_id ' || l.event_key, 'reference ' || l.order_reference)),
-    l.line_id, l.order_reference, l.gross_minor
+    l.line_id, l.order_reference, l.gross_minor, l.run_no
 from main.payout_lines as l
 inner join main.payouts as p on p.source = l.source and p.payout_id = l.payout_id and p.status = 'booked'
 inner join main.line_words as w on w.source = l.source and w.kind in ('sale', 'refund', 'decision', 'loan')
@@ -47,3 +47,4 @@ comment on column recon.exceptions.evidence is 'what speaks for what: keys, near
 comment on column recon.exceptions.line_id is 'the payout line, where it is about one';
 comment on column recon.exceptions.order_reference is 'the merchant''s reference on that line';
 comment on column recon.exceptions.amount_minor is 'amount in minor units';
+comment on column recon.exceptions.run_no is 'number of the run that raised it, or that the line arrived in';

@@ -18,7 +18,7 @@ select l.source, l.payout_id, l.line_id, w.kind, l.provider_type, main.local_dat
         when w.kind = 'decision' or (w.kind = 'loan' and coalesce(s.loan, 0) = 0) then 'needs_decision'
         else 'booked'
     end as verdict,
-    l.provider_detail, l.method, m.evidence, l.net_minor
+    l.provider_detail, l.method, m.evidence, l.net_minor, l.run_no
 from main.payout_lines as l
 inner join main.payouts as p on p.source = l.source and p.payout_id = l.payout_id
 left join main.line_words as w on w.source = l.source
@@ -49,3 +49,4 @@ comment on column recon.payout_lines.provider_detail is 'the provider''s detaile
 comment on column recon.payout_lines.method is 'the provider''s word for the payment method';
 comment on column recon.payout_lines.evidence is 'the key that line and document share';
 comment on column recon.payout_lines.net_minor is 'net in minor units';
+comment on column recon.payout_lines.run_no is 'number of the run it arrived in, in order of time';

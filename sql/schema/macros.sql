@@ -55,3 +55,7 @@ create or replace macro rate_text(bp) as
 
 -- The company's own date of a moment.
 create or replace macro local_date(t, zone) as (((t at time zone 'UTC') at time zone zone)::date);
+
+-- One canonical line of the books: what a document has on one account, in words.
+create or replace macro book_line(book, book_date, source, document_id, role, account, currency, country, rate_bp, minor, currency_minor) as
+    concat_ws('|', book, book_date, source, document_id, role, account, currency, coalesce(country, ''), coalesce(rate_bp, -1), minor, currency_minor);

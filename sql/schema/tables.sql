@@ -84,6 +84,7 @@ create table payouts (
     status varchar, why_kind varchar, why varchar, difference_minor bigint, evidence varchar,
     lines bigint, sales_minor bigint, refunds_minor bigint, fees_minor bigint, fee_vat_minor bigint, other_minor bigint,
     booked_run integer, booked_at timestamp,
+    line_exceptions bigint, -- of its lines, how many need a person
     price_e8 bigint -- of its currency on its date, times 10^8; null in the company's own currency
 );
 create table payout_parts (source varchar, payout_id varchar, part varchar, lines_total bigint, lines_here bigint, blob_id bigint);
@@ -140,8 +141,7 @@ create table todo_payouts (source varchar, payout_id varchar);
 create view book_lines as
 select
     book, book_date,
-    concat_ws('|', book, book_date, source, document_id, role, account, currency, coalesce(country, ''), coalesce(rate_bp, -1),
-        sum(amount_minor), sum(amount_currency_minor)) as line
+    book_line(book, book_date, source, document_id, role, account, currency, country, rate_bp, sum(amount_minor), sum(amount_currency_minor)) as line
 from postings
 group by book, book_date, source, document_id, role, account, currency, country, rate_bp
 having sum(amount_minor) <> 0 or sum(amount_currency_minor) <> 0;

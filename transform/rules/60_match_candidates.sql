@@ -2,7 +2,8 @@
 -- Source: posting_rules §8. What the rungs are: transform.Rungs.
 --
 -- Looked at: sale and refund lines of payouts booked in this run, and lines that found no
--- document (or only the order, or a held one) and share a key with a document looked at now.
+-- document (or only the order, or a held one) and share a key with a document looked at now: {{late}}
+-- is false when no document is, and then the lines that are booked already are not read.
 
 create or replace temp table work_lines as
 
@@ -23,7 +24,7 @@ open_lines as (
     inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
     cross join this_run as r
     where p.booked_run < r.run_no
-        and exists (select 1 from known_keys)
+        and {{late}}
         and (
             l.event_key in (select value from known_keys where key_type = 'event_id')
             or l.order_key in (select value from known_keys where key_type = 'order_id')
