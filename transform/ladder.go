@@ -112,8 +112,12 @@ func climb(l Line, b *OpenItems, tolerance int64) (*Match, *Issue) {
 			return settle(l, fits[0], b, tolerance, rung), nil
 		}
 	}
-	if m := notDelivered(l, b, tolerance); m != nil && ambiguous == 0 {
+	m, several := notDelivered(l, b, tolerance)
+	if m != nil && ambiguous == 0 {
 		return m, nil
+	}
+	if several > 0 && ambiguous == 0 {
+		ambiguous = several
 	}
 	issue := &Issue{Line: l.ID, Source: l.Source, Payout: l.Payout, Kind: "unmatched_line", Evidence: describe(l.Candidates, b)}
 	switch {
@@ -174,9 +178,10 @@ func settle(l Line, c Candidate, b *OpenItems, tolerance int64, rung int) *Match
 }
 
 // notDelivered finds the one order that l pays before its delivery (posting_rules §2, 5b).
-func notDelivered(l Line, b *OpenItems, tolerance int64) *Match {
+// When several fit it returns none, and the rung they fit by.
+func notDelivered(l Line, b *OpenItems, tolerance int64) (m *Match, several int) {
 	if l.Settles != "delivery" {
-		return nil
+		return nil, 0
 	}
 	var found []Candidate
 	for _, c := range l.Candidates {
@@ -187,12 +192,15 @@ func notDelivered(l Line, b *OpenItems, tolerance int64) *Match {
 			found = append(found, c)
 		}
 	}
-	if len(found) != 1 {
-		return nil
+	switch len(found) {
+	case 0:
+		return nil, 0
+	case 1:
+		c := found[0]
+		return &Match{Line: l.ID, Source: l.Source, Payout: l.Payout, Document: c.Document, Rung: Rungs[c.Rung],
+			State: "not_delivered", Amount: l.Amount, Before: b.Settled[c.Document], Evidence: c.Evidence}, 0
 	}
-	c := found[0]
-	return &Match{Line: l.ID, Source: l.Source, Payout: l.Payout, Document: c.Document, Rung: Rungs[c.Rung],
-		State: "not_delivered", Amount: l.Amount, Before: b.Settled[c.Document], Evidence: c.Evidence}
+	return nil, found[0].Rung
 }
 
 // describe lists the near candidates for a person.

@@ -89,10 +89,10 @@ func (b *booking) match() {
 	}
 	if err == nil && len(lines) > 0 {
 		err = b.db.Each(b.ctx, `
-			select d.order_id, sum(d.amount_minor)::bigint
+			select d.source || '/' || d.order_id, sum(d.amount_minor)::bigint
 			from documents as d
-			where d.kind = 'delivery' and d.order_id in (select order_id from candidates where document_kind = 'order')
-			group by d.order_id`,
+			where d.kind = 'delivery' and d.source || '/' || d.order_id in (select order_id from candidates where document_kind = 'order')
+			group by all`,
 			func(scan func(...any) error) error {
 				var id string
 				var n sql.NullInt64

@@ -3,6 +3,7 @@ package transform
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 )
 
 // A saleDocument is one delivery or refund of an order, for the splits.
@@ -111,15 +112,22 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 				parts, ok := share(d.amount.Int64, ordered)
 				if !ok {
 					holds = append(holds, hold{d.id, "document_does_not_add_up",
-						"it has no lines, and its amount is more than what was left of the order",
-						d.amount.Int64 - gross(ordered), "", "ask the provider what was delivered"})
+						fmt.Sprintf("it has no lines, and its %d minor units cannot be split over the %d that are left of the order", d.amount.Int64, gross(ordered)),
+						max(d.amount.Int64-gross(ordered), 0), "", "ask the provider what was delivered"})
 					continue
 				}
 				give(d, parts, "split of the order's lines in proportion")
 				d.groups = parts
 			}
 			ordered = subtract(ordered, d.groups)
+			// The rounding row between lines and total was delivered too, and is given back with the last of it.
+			if off := d.amount.Int64 - gross(d.groups); off != 0 && off >= -tolerance && off <= tolerance {
+				d.groups = append(slices.Clone(d.groups), Group{Class: "rounding", Gross: off})
+			}
 			left = subtract(left, negated(d.groups))
+		case d.kind == "refund" && d.amount.Int64 <= 0:
+			holds = append(holds, hold{d.id, "document_does_not_add_up", fmt.Sprintf("it refunds %d minor units", d.amount.Int64),
+				d.amount.Int64, "", "ask the provider what the refund is for"})
 		case d.kind == "refund":
 			remaining := gross(left)
 			if d.amount.Int64 > remaining+lineSlack(d, tolerance) {
@@ -132,8 +140,8 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 				parts, ok := share(d.amount.Int64, left)
 				if !ok {
 					holds = append(holds, hold{d.id, "refund_exceeds_remaining",
-						"nothing is left of what was delivered to refund it from", d.amount.Int64 - remaining, "",
-						"check whether a delivery is missing or the refund was made twice"})
+						fmt.Sprintf("it refunds %d minor units, and no goods of that value are left of what was delivered", d.amount.Int64), d.amount.Int64, "",
+						"check whether a delivery is missing, or whether a gift card was refunded"})
 					continue
 				}
 				give(d, parts, "split of what was left in proportion")

@@ -225,7 +225,6 @@ func TestRefundsStayWithinTheOrder(t *testing.T) {
 // A delivery whose lines miss its total by a rounding row can be given back whole: the
 // rounding comes back with it.
 func TestAWholeDeliveryWithItsRoundingCanBeRefunded(t *testing.T) {
-	t.Skip("kvitt holds it: the rounding row of a delivery is no part of what can be refunded by amount")
 	docs := []saleDocument{doc("delivery", "d", 10001, goods("SE", 2500, 10000, 2000)), doc("refund", "r", 10001)}
 	rows, holds := splitOrder(docs, 100)
 	if len(holds) > 0 || len(rows) == 0 {
@@ -235,7 +234,6 @@ func TestAWholeDeliveryWithItsRoundingCanBeRefunded(t *testing.T) {
 
 // A hold never claims that too much is refunded when it is less than what is left.
 func TestAHoldSaysWhatIsTheMatter(t *testing.T) {
-	t.Skip("kvitt says refund_exceeds_remaining by a negative amount when the goods are refunded and a gift card is left")
 	for _, docs := range [][]saleDocument{
 		{doc("delivery", "d", 150000, goods("SE", 2500, 100000, 20000), card(50000)), doc("refund", "r", 120000)},
 		{doc("delivery", "d", 10000, goods("SE", 2500, 10000, 2000)), doc("refund", "r", 0)},

@@ -306,6 +306,7 @@ func TestVerifyFindsNothingAndRebuildReachesTheSameDigest(t *testing.T) {
 }
 
 func TestVerifyNamesTheFileThatWasAltered(t *testing.T) {
+	t.Parallel()
 	m := smallMonth()
 	w := newWorld(t, m, serve(t, m, sandbox.Options{}), monthEnd)
 	w.kvitt("run", "--post").must(t, 3)
@@ -339,6 +340,7 @@ func TestVerifyNamesTheFileThatWasAltered(t *testing.T) {
 }
 
 func TestPlanIsPostedOnceAndOnlyAsShown(t *testing.T) {
+	t.Parallel()
 	m := smallMonth()
 	w := newWorld(t, m, serve(t, m, sandbox.Options{}), monthEnd)
 	w.kvitt("run", "--no-post").must(t, 3)
@@ -385,6 +387,7 @@ func TestPlanIsPostedOnceAndOnlyAsShown(t *testing.T) {
 }
 
 func TestRunAgainFindsNothingNew(t *testing.T) {
+	t.Parallel()
 	m := smallMonth()
 	w := newWorld(t, m, serve(t, m, sandbox.Options{}), monthEnd)
 	first := digest(t, w.kvitt("run", "--post").must(t, 3))
@@ -402,6 +405,7 @@ func TestRunAgainFindsNothingNew(t *testing.T) {
 }
 
 func TestTestShowsAnOrderAndWritesNothing(t *testing.T) {
+	t.Parallel()
 	m := smallMonth()
 	w := newWorld(t, m, serve(t, m, sandbox.Options{}), monthEnd)
 	var id string
@@ -423,6 +427,7 @@ func TestTestShowsAnOrderAndWritesNothing(t *testing.T) {
 }
 
 func TestLogGoesToStandardErrorInTheFormAskedFor(t *testing.T) {
+	t.Parallel()
 	m := smallMonth()
 	w := newWorld(t, m, serve(t, m, sandbox.Options{}), monthEnd)
 	o := w.kvitt("--log-format", "json", "run").must(t, 3)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -65,6 +66,7 @@ func ledgerSums(t *testing.T, e env) map[string]string {
 var lastStep = regexp.MustCompile(`msg="?([a-z]+)`)
 
 func TestKilledAtAnyMomentNothingIsLostAndNothingIsTwice(t *testing.T) {
+	t.Parallel()
 	kills := 110
 	if testing.Short() {
 		kills = 15
@@ -165,6 +167,7 @@ func TestKilledAtAnyMomentNothingIsLostAndNothingIsTwice(t *testing.T) {
 		t.Errorf("vouchers, different ones and posted ones: %v", posted)
 	}
 	b.sameBooks(want)
+	b.sameParquet()
 	if t.Failed() {
 		t.Logf("entries that only one of the two has:\n%s", entryDiff(t, a.env, b.env))
 	}
@@ -190,8 +193,92 @@ func entryDiff(t *testing.T, a, b env) string {
 	return clip(strings.Join(out, "\n"))
 }
 
+// The first run makes files that are not there yet: none of them may be in the way of the
+// next one.
+func TestKilledInItsFirstMomentsTheNextRunBegins(t *testing.T) {
+	t.Parallel()
+	m := smallMonth()
+	url := serve(t, m, sandbox.Options{})
+	dirs, kills := 2, 8
+	if testing.Short() {
+		dirs = 1
+	}
+	for d := range dirs {
+		w := newWorld(t, m, url, monthEnd)
+		for i := range kills {
+			cmd, both := w.process("run", "--source", "adyen")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			after := time.Duration(20+25*i+12*d) * time.Millisecond
+			kill := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+			_ = cmd.Wait()
+			kill.Stop()
+			if code := cmd.ProcessState.ExitCode(); code > 0 && code != 3 {
+				t.Fatalf("a run after %d kills ends with %d:\n%s", i, code, both)
+			}
+		}
+		w.kvitt("run", "--source", "adyen").must(t, 3)
+		w.kvitt("verify").want(t, 0)
+		w.sameParquet()
+	}
+}
+
+// Killed between booking and the end, with nothing new for the next run to find: what was
+// booked is published all the same, in every file.
+func TestKilledWhilePublishingTheNextRunPublishesAll(t *testing.T) {
+	t.Parallel()
+	m := smallMonth()
+	url := serve(t, m, sandbox.Options{})
+	want := digest(t, newWorld(t, m, url, monthEnd).kvitt("run", "--post").must(t, 3))
+	waits := []time.Duration{0, 30, 70, 120, 180}
+	if testing.Short() {
+		waits = waits[2:3]
+	}
+	for _, wait := range waits {
+		t.Run(fmt.Sprintf("%d ms after the last voucher", wait), func(t *testing.T) {
+			w := newWorld(t, m, url, time.Date(2026, 3, 12, 22, 0, 0, 0, time.UTC))
+			w.kvitt("run", "--source", "adyen", "--post").must(t, 0, 3)
+			w.at(monthEnd)
+			cmd, both := w.process("run", "--post")
+			cmd.Stderr = &trigger{word: []byte("msg=posted"), do: func() {
+				time.AfterFunc(wait*time.Millisecond, func() { _ = cmd.Process.Kill() })
+			}}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code >= 0 {
+				t.Logf("it ended with %d before it was killed: %s", code, both)
+			}
+			w.kvitt("run", "--post").must(t, 3)
+			w.sameParquet()
+			w.sameBooks(want)
+			if diff := cmp.Diff(ledgerSums(t, w.env), sieSums(t, w.path("data", "sie"))); diff != "" {
+				t.Errorf("posted is not what is booked (-ledger +SIE):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A trigger does something once when a word is written.
+type trigger struct {
+	word, seen []byte
+	do         func()
+}
+
+func (x *trigger) Write(b []byte) (int, error) {
+	x.seen = append(x.seen, b...)
+	if x.do != nil && bytes.Contains(x.seen, x.word) {
+		x.do()
+		x.do = nil
+	}
+	return len(b), nil
+}
+
 // Killed while it posts, again and again: the file is the receipt.
 func TestKilledWhilePostingEveryVoucherIsThereOnce(t *testing.T) {
+	t.Parallel()
 	m := smallMonth()
 	url := serve(t, m, sandbox.Options{})
 	w := newWorld(t, m, url, monthEnd)

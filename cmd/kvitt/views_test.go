@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -82,12 +83,12 @@ func TestEveryViewAndColumnIsExplainedInTheCatalogue(t *testing.T) {
 	}
 }
 
-// What a query on the views shows and what the Parquet files beside them hold is the same.
-func TestEveryViewIsNotEmptyAfterTheDemo(t *testing.T) {
-	e, _, _ := demoWorld(t)
+func TestEveryViewIsFilledByTheDemoAndStandsInParquetToo(t *testing.T) {
+	e, dir, _ := demoWorld(t)
 	for _, v := range views {
 		if e.one(t, "select count(*) from recon."+v.name) == "0" {
 			t.Errorf("recon.%s is empty", v.name)
 		}
 	}
+	sameParquet(t, filepath.Join(dir, "data", "published"))
 }

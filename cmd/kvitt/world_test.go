@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kvitt/kvitt/fixtures/sandbox"
+	"github.com/kvitt/kvitt/sql/duck"
 )
 
 // The helpers of this package's tests: kvitt in this process or as one of its own, and a
@@ -293,6 +294,36 @@ func (w *world) sameBooks(want string) {
 	}
 	w.kvitt("verify").want(w.t, 0)
 	w.kvitt("rebuild", "--into", filepath.Join(w.t.TempDir(), "rebuilt")).want(w.t, 0, "reached  "+want)
+}
+
+// sameParquet fails unless the Parquet files beside the published ledger hold what its
+// views show.
+func (w *world) sameParquet() {
+	w.t.Helper()
+	sameParquet(w.t, w.path("data", "published"))
+}
+
+func sameParquet(t *testing.T, published string) {
+	t.Helper()
+	ctx := context.Background()
+	db, err := duck.Open(ctx, filepath.Join(published, "ledger.duckdb"), duck.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, v := range views {
+		files := duck.Quote(filepath.Join(published, v.name, "*.parquet"))
+		got, err := db.Texts(ctx, fmt.Sprintf(`
+			select (select count(*) from (select * from recon.%[1]s except all select * from read_parquet(%[2]s, union_by_name = true)))
+				|| ' rows of the view are in no file, '
+				|| (select count(*) from (select * from read_parquet(%[2]s, union_by_name = true) except all select * from recon.%[1]s))
+				|| ' rows of the files are not in the view'`, v.name, files))
+		if err != nil {
+			t.Errorf("%s: %v", v.name, err)
+		} else if got[0] != "0 rows of the view are in no file, 0 rows of the files are not in the view" {
+			t.Errorf("published/%s: %s", v.name, got[0])
+		}
+	}
 }
 
 // under lists every file below dir, relative to it.

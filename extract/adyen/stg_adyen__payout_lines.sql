@@ -56,7 +56,8 @@ select
     "Type" as provider_type,
     null::varchar as provider_detail,
     "Payment Method" as method,
-    try_cast("Creation Date" as timestamp) - to_minutes(zone_minutes) as event_at,
+    case when try_cast("Creation Date" as timestamp) between timestamp '1990-01-01' and timestamp '2200-01-01'
+        then try_cast("Creation Date" as timestamp) - to_minutes(zone_minutes) end as event_at,
     "Merchant Reference" as order_reference,
     "Psp Reference" as order_key,
     case when "Psp Reference" is not null then "Modification Reference" end as event_key,

@@ -11,3 +11,6 @@ create or replace temp macro klarna_signed(type, amount) as
     end;
 
 create or replace temp macro klarna_time(t) as (try_cast(t as timestamptz) at time zone 'UTC');
+
+-- An amount in minor units: a whole number, or it is none.
+create or replace temp macro klarna_int(t) as case when regexp_full_match(t, '-?[0-9]{1,15}') then t::bigint end;

@@ -48,7 +48,7 @@ func Source() extract.Source {
 			return base + " " + cfg.Keys["username"]
 		},
 		Every: every,
-		Open:     Open,
+		Open:  Open,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,38 +24,48 @@ type answer struct {
 	Body   string `json:"body"`
 }
 
+// database is one database in memory for all staging tests: they run one after another.
+var database = sync.OnceValues(func() (*duck.DB, error) {
+	ctx := context.Background()
+	db, err := duck.Open(ctx, "", duck.Options{})
+	if err != nil {
+		return nil, err
+	}
+	macros, err := fs.ReadFile(klarna.Source().Files, klarna.Source().Macros)
+	if err != nil {
+		return nil, err
+	}
+	return db, db.Exec(ctx, sql.Macros()+string(macros))
+})
+
 // staged runs the staging model of an entity over answers of Klarna, and then query over
 // its rows, which are called rows.
 func staged(t *testing.T, entity, query string, answers ...answer) []string {
 	t.Helper()
 	ctx := context.Background()
-	db, err := duck.Open(ctx, "", duck.Options{})
+	db, err := database()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	src := klarna.Source()
-	read := func(name string) string {
-		b, err := fs.ReadFile(src.Files, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimRight(strings.TrimSpace(string(b)), ";")
-	}
-	if err := db.Exec(ctx, sql.Macros()+read(src.Macros)+"; create table answers (blob_id bigint, key varchar, body varchar)"); err != nil {
+	if err := db.Exec(ctx, "create or replace table answers (blob_id bigint, key varchar, body varchar)"); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Insert(ctx, "answers", answers); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Exec(ctx, "create table valid as select blob_id, key, body::json as body from answers; create temp view raw as select * from valid"); err != nil {
+	if err := db.Exec(ctx, "create or replace table valid as select blob_id, key, body::json as body from answers; create or replace temp view raw as select * from valid"); err != nil {
 		t.Fatal(err)
 	}
+	src := klarna.Source()
 	for _, m := range src.Models {
 		if m.Entity != entity {
 			continue
 		}
-		got, err := db.Texts(ctx, "with rows as (\n"+read(m.File)+"\n) "+query)
+		model, err := fs.ReadFile(src.Files, m.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := db.Texts(ctx, "with rows as (\n"+strings.TrimRight(strings.TrimSpace(string(model)), ";")+"\n) "+query)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,6 +119,21 @@ func TestPayoutLines(t *testing.T) {
 				t.Errorf("gross, fee, fee VAT, net mismatch (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// An amount that is no whole number of öre is unknown, never rounded.
+func TestAmountsOfLinesAreNotRounded(t *testing.T) {
+	for _, amount := range []string{"1250.5", `"1250.5"`} {
+		got := staged(t, "payout_lines", "select coalesce(net_minor::varchar, '?') from rows", page(`{"type": "SALE", "amount": `+amount+`}`))
+		if diff := cmp.Diff([]string{"?"}, got); diff != "" {
+			t.Errorf("%s mismatch (-want +got):\n%s", amount, diff)
+		}
+		totals := `{"payment_reference": "P1", "totals": {"sale_amount": 1, "settlement_amount": ` + amount + `}}`
+		got = staged(t, "payouts", "select coalesce(amount_minor::varchar, '?') from rows", answer{1, "payout/P1", totals})
+		if diff := cmp.Diff([]string{"?"}, got); diff != "" {
+			t.Errorf("total %s mismatch (-want +got):\n%s", amount, diff)
+		}
 	}
 }
 

@@ -56,9 +56,9 @@ select
     line_no,
     lower(item ->> '$.type') as line_type,
     item ->> '$.reference' as reference,
-    try_cast(item ->> '$.quantity' as bigint) as quantity,
-    try_cast(item ->> '$.total_amount' as bigint) as gross_minor,
-    try_cast(item ->> '$.total_tax_amount' as bigint) as vat_minor,
-    coalesce(try_cast(item ->> '$.tax_rate' as integer), 0) as rate_bp
+    klarna_int(item ->> '$.quantity') as quantity,
+    klarna_int(item ->> '$.total_amount') as gross_minor,
+    klarna_int(item ->> '$.total_tax_amount') as vat_minor,
+    coalesce(klarna_int(item ->> '$.tax_rate')::integer, 0) as rate_bp
 
 from lines

@@ -35,9 +35,9 @@ orders as (
         lower(body ->> '$.initial_payment_method.type') as method,
         upper(body ->> '$.status') as status,
         klarna_time(body ->> '$.created_at') as created_at,
-        coalesce(try_cast(body ->> '$.captured_amount' as bigint), 0) as captured,
-        coalesce(try_cast(body ->> '$.refunded_amount' as bigint), 0) as refunded,
-        coalesce(try_cast(body ->> '$.remaining_authorized_amount' as bigint), 0) as remaining
+        coalesce(klarna_int(body ->> '$.captured_amount'), 0) as captured,
+        coalesce(klarna_int(body ->> '$.refunded_amount'), 0) as refunded,
+        coalesce(klarna_int(body ->> '$.remaining_authorized_amount'), 0) as remaining
 
     from source
 
@@ -47,7 +47,7 @@ events as (
 
     select
         'order' as kind, order_id as doc_ref, order_id as order_id_, created_at as event_at,
-        try_cast(body ->> '$.order_amount' as bigint) as amount_minor,
+        klarna_int(body ->> '$.order_amount') as amount_minor,
         nullif(body ->> '$.merchant_reference2', '') as reference, '$' as locator, *
     from orders
 
@@ -56,7 +56,7 @@ events as (
     select
         'delivery' as kind, coalesce(nullif(c.item ->> '$.capture_id', ''), order_id || '#capture' || c.position) as doc_ref,
         order_id as order_id_, klarna_time(c.item ->> '$.captured_at') as event_at,
-        try_cast(c.item ->> '$.captured_amount' as bigint) as amount_minor,
+        klarna_int(c.item ->> '$.captured_amount') as amount_minor,
         nullif(c.item ->> '$.reference', '') as reference, '$.captures[' || c.position || ']' as locator, * exclude (c)
     from (select *, unnest(list_transform(captures, (x, i) -> {'item': x, 'position': i - 1})) as c from orders)
 
@@ -65,7 +65,7 @@ events as (
     select
         'refund' as kind, coalesce(nullif(c.item ->> '$.refund_id', ''), order_id || '#refund' || c.position) as doc_ref,
         order_id as order_id_, klarna_time(c.item ->> '$.refunded_at') as event_at,
-        try_cast(c.item ->> '$.refunded_amount' as bigint) as amount_minor,
+        klarna_int(c.item ->> '$.refunded_amount') as amount_minor,
         nullif(c.item ->> '$.reference', '') as reference, '$.refunds[' || c.position || ']' as locator, * exclude (c)
     from (select *, unnest(list_transform(refunds, (x, i) -> {'item': x, 'position': i - 1})) as c from orders)
 
@@ -85,8 +85,8 @@ select
     method,
     status,
     -- Nothing more can happen: never captured and closed, or all of it captured and given back.
-    (status in ('CANCELLED', 'EXPIRED') and captured = 0)
-        or (captured > 0 and refunded >= captured and (remaining = 0 or status in ('CANCELLED', 'EXPIRED', 'CLOSED'))) as is_final,
+    coalesce((status in ('CANCELLED', 'EXPIRED') and captured = 0)
+        or (captured > 0 and refunded >= captured and (remaining = 0 or status in ('CANCELLED', 'EXPIRED', 'CLOSED'))), false) as is_final,
     greatest(created_at,
         list_max(list_transform(captures, x -> klarna_time(x ->> '$.captured_at'))),
         list_max(list_transform(refunds, x -> klarna_time(x ->> '$.refunded_at')))) as changed_at,

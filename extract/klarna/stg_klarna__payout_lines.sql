@@ -30,8 +30,8 @@ typed as (
         *,
         upper(item ->> '$.type') as type,
         coalesce(upper(item ->> '$.detailed_type'), '') as detail,
-        try_cast(item ->> '$.amount' as bigint) as amount,
-        coalesce(try_cast(item ->> '$.vat_amount' as bigint), 0) as vat
+        klarna_int(item ->> '$.amount') as amount,
+        coalesce(klarna_int(item ->> '$.vat_amount'), 0) as vat
 
     from items
 

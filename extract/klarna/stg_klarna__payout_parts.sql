@@ -7,7 +7,7 @@
 select
     split_part(split_part(key, '/', 2), '?', 1) as payout_id,
     key as part,
-    coalesce(try_cast(body ->> '$.pagination.total' as bigint), json_array_length(body, '$.transactions')) as lines_total,
+    coalesce(klarna_int(body ->> '$.pagination.total'), json_array_length(body, '$.transactions')) as lines_total,
     json_array_length(body, '$.transactions') as lines_here,
     blob_id
 

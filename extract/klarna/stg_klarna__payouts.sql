@@ -44,13 +44,27 @@ typed as (
         upper(item ->> '$.currency_code') as currency,
         item ->> '$.merchant_settlement_type' as settlement_type,
         item -> '$.totals' as totals,
-        from_json(item -> '$.totals', '{
-            "sale_amount": "BIGINT", "return_amount": "BIGINT", "reversal_amount": "BIGINT", "fee_amount": "BIGINT",
-            "fee_correction_amount": "BIGINT", "commission_amount": "BIGINT", "commission_reversal_amount": "BIGINT",
-            "tax_amount": "BIGINT", "charge_amount": "BIGINT", "credit_amount": "BIGINT", "repay_amount": "BIGINT",
-            "holdback_amount": "BIGINT", "release_amount": "BIGINT", "fee_refund_amount": "BIGINT", "tax_refund_amount": "BIGINT",
-            "deposit_amount": "BIGINT", "opening_debt_balance_amount": "BIGINT", "closing_debt_balance_amount": "BIGINT",
-            "settlement_amount": "BIGINT"}') as t
+        {
+            'sale_amount': klarna_int(item ->> '$.totals.sale_amount'),
+            'return_amount': klarna_int(item ->> '$.totals.return_amount'),
+            'reversal_amount': klarna_int(item ->> '$.totals.reversal_amount'),
+            'fee_amount': klarna_int(item ->> '$.totals.fee_amount'),
+            'fee_correction_amount': klarna_int(item ->> '$.totals.fee_correction_amount'),
+            'commission_amount': klarna_int(item ->> '$.totals.commission_amount'),
+            'commission_reversal_amount': klarna_int(item ->> '$.totals.commission_reversal_amount'),
+            'tax_amount': klarna_int(item ->> '$.totals.tax_amount'),
+            'charge_amount': klarna_int(item ->> '$.totals.charge_amount'),
+            'credit_amount': klarna_int(item ->> '$.totals.credit_amount'),
+            'repay_amount': klarna_int(item ->> '$.totals.repay_amount'),
+            'holdback_amount': klarna_int(item ->> '$.totals.holdback_amount'),
+            'release_amount': klarna_int(item ->> '$.totals.release_amount'),
+            'fee_refund_amount': klarna_int(item ->> '$.totals.fee_refund_amount'),
+            'tax_refund_amount': klarna_int(item ->> '$.totals.tax_refund_amount'),
+            'deposit_amount': klarna_int(item ->> '$.totals.deposit_amount'),
+            'opening_debt_balance_amount': klarna_int(item ->> '$.totals.opening_debt_balance_amount'),
+            'closing_debt_balance_amount': klarna_int(item ->> '$.totals.closing_debt_balance_amount'),
+            'settlement_amount': klarna_int(item ->> '$.totals.settlement_amount')
+        } as t
 
     from items
 

@@ -10,7 +10,7 @@ wanted as (
         and k.provider_type is not distinct from l.provider_type and k.provider_detail is not distinct from l.provider_detail
         and p.booked_run between k.from_run and coalesce(k.to_run, 2147483647)
     where k.kind <> 'carried' and not (k.kind = 'fee' and p.fee_rows = 'invoiced')
-        and (l.net_minor <> 0 or l.fee_minor <> 0 or l.fee_vat_minor <> 0 or l.gross_minor <> 0)
+        and (l.net_minor <> 0 or l.fee_vat_minor <> 0 or (k.kind <> 'fee' and (l.fee_minor <> 0 or l.gross_minor <> 0)))
     group by l.source, l.payout_id
 
 ),

@@ -8,6 +8,7 @@
 package duck
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -210,21 +211,42 @@ func (db *DB) insert(ctx context.Context, verb, table string, rows any) error {
 	if string(b) == "null" || string(b) == "[]" {
 		return nil
 	}
-	// The table's own column types are what the JSON is read as.
+	// The table's own column types are what the JSON is read as; a name it does not have is a mistake.
+	var named []map[string]json.RawMessage
+	if err := json.Unmarshal(b, &named); err != nil {
+		return fmt.Errorf("duck: rows for %s: %w", table, err)
+	}
 	var cols []string
+	known := map[string]bool{}
+	whole := map[string]bool{}
 	err = db.Each(ctx, "select column_name, data_type from duckdb_columns() where table_name = $t and schema_name in ('main', 'temp') and not internal order by column_index",
 		func(scan func(...any) error) error {
 			var name, typ string
 			if err := scan(&name, &typ); err != nil {
 				return err
 			}
-			cols = append(cols, fmt.Sprintf("%q: %q", name, typ))
+			known[name] = true
+			whole[name] = strings.HasSuffix(typ, "INT") || typ == "INTEGER" || typ == "UTINYINT"
+			if _, ok := named[0][name]; ok {
+				cols = append(cols, fmt.Sprintf("%q: %q", name, typ))
+			}
 			return nil
 		}, Named("t", table))
 	if err != nil {
 		return err
 	}
-	return db.Exec(ctx, fmt.Sprintf("%s select unnest(from_json($rows::json, '[{%s}]'), recursive := true)",
+	for _, row := range named {
+		for name, value := range row {
+			if !known[name] {
+				return fmt.Errorf("duck: rows for %s: there is no column %q", table, name)
+			}
+			// DuckDB cuts a fraction off and says nothing.
+			if whole[name] && bytes.ContainsAny(value, ".eE") {
+				return fmt.Errorf("duck: rows for %s: %s is no whole number for column %q", table, value, name)
+			}
+		}
+	}
+	return db.Exec(ctx, fmt.Sprintf("%s select unnest(from_json_strict($rows::json, '[{%s}]'), recursive := true)",
 		verb, strings.Join(cols, ", ")), Named("rows", string(b)))
 }
 

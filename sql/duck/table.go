@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"strconv"
+	"strings"
 	"time"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
@@ -105,7 +106,8 @@ func cell(v any, typ string) Cell {
 		return Cell{Text: fmt.Sprint(x), Bare: true}
 	}
 	if isNumeric(typ) {
-		return Cell{Text: fmt.Sprint(v), Bare: true}
+		text := fmt.Sprint(v)
+		return Cell{Text: text, Bare: text != "NaN" && !strings.Contains(text, "Inf")}
 	}
 	if b, err := json.Marshal(v); err == nil {
 		return Cell{Text: string(b), Bare: true}

@@ -99,8 +99,8 @@ pairs as (
 
 select
     w.line_id, w.source, w.payout_id, w.settles, w.amount, w.currency, w.event_at, w.row_off, w.paid_date, w.booked_run,
-    p.rung, any_value(p.evidence) as evidence,
-    d.document_id, d.kind as document_kind, s.state, d.amount_minor as document_amount, d.event_at as document_at, d.order_id,
+    p.rung, min(p.evidence) as evidence,
+    d.document_id, d.kind as document_kind, s.state, d.amount_minor as document_amount, d.event_at as document_at, d.source || '/' || d.order_id as order_id,
     d.currency = w.currency as same_currency
 
 from pairs as p
