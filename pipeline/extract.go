@@ -193,7 +193,15 @@ func (w *work) fetch(ctx context.Context, src Source, x extract.Extractor, req e
 	var n, bytes int64
 	var errs []error
 	whole := true
+	seen := 0
 	for blob, err := range x.Extract(ctx, req) {
+		if seen++; w.Progress != nil && seen%25 == 0 {
+			of := ""
+			if len(req.IDs) > 0 {
+				of = fmt.Sprintf(" of %d", len(req.IDs))
+			}
+			w.Progress(fmt.Sprintf("%s %s: %d%s read", src.Name, req.Stream, seen, of))
+		}
 		if err != nil {
 			errs = append(errs, err)
 			var xe *extract.Error

@@ -65,6 +65,7 @@ type Project struct {
 	Now          func() time.Time // the date of everything; KVITT_NOW may hold it still
 	Wall         func() time.Time // only ever used to say how long something took
 	Log          *slog.Logger
+	Progress     func(text string) // shown while a long phase goes on; nil shows nothing
 	Memory       string // DuckDB's memory limit
 }
 

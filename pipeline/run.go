@@ -81,6 +81,10 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 func (w *work) book(ctx context.Context, command string) (transform.Stats, error) {
 	var st transform.Stats
 	start := w.Wall()
+	// Only a report's rows must stay in order: lineage counts them.
+	if err := w.db.Ordered(ctx, false); err != nil {
+		return st, err
+	}
 	err := w.db.Tx(ctx, func() (err error) {
 		if st, err = transform.Book(ctx, w.Log, w.Wall, w.db, w.Settings.Tolerance); err != nil {
 			return err

@@ -72,6 +72,9 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 	if err != nil {
 		return 0, err
 	}
+	if err := w.db.Ordered(ctx, true); err != nil {
+		return 0, err
+	}
 	s := &staging{w: w, ctx: ctx, until: until, nextPos: pos, macros: map[string]bool{}}
 	err = w.db.Tx(ctx, func() error {
 		for rec, err := range w.arch.Records(ctx, pos) {

@@ -23,7 +23,7 @@ import (
 
 func TestDemoTellsWhatWasBookedHeldAndWhatToTryNext(t *testing.T) {
 	_, dir, o := demoWorld(t)
-	o.want(t, 0, "booked", "held, and why", "balances", "proof", "vouchers posted", "try next", filepath.Join(dir, "kvitt.toml"))
+	o.want(t, 0, "booked", "held", "balances", "proof", "vouchers posted", "try next", filepath.Join(dir, "kvitt.toml"))
 	_, next, _ := strings.Cut(o.out, "try next\n")
 	commands := strings.Split(strings.TrimSpace(next), "\n")
 	if len(commands) != 3 {

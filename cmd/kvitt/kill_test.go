@@ -224,33 +224,46 @@ func TestKilledInItsFirstMomentsTheNextRunBegins(t *testing.T) {
 	}
 }
 
-// Killed between booking and the end, with nothing new for the next run to find: what was
-// booked is published all the same, in every file.
-func TestKilledWhilePublishingTheNextRunPublishesAll(t *testing.T) {
+// killAfter runs a command and kills it so long after a word stands in its log.
+func (w *world) killAfter(word string, wait time.Duration, args ...string) {
+	w.t.Helper()
+	cmd, both := w.process(args...)
+	cmd.Stderr = &trigger{word: []byte(word), do: func() {
+		if wait == 0 {
+			_ = cmd.Process.Kill()
+			return
+		}
+		time.AfterFunc(wait, func() { _ = cmd.Process.Kill() })
+	}}
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code >= 0 {
+		w.t.Logf("it ended with %d before it was killed: %s", code, both)
+	}
+}
+
+// Killed after it booked, with nothing new for the next run to find: what was booked is
+// posted and published all the same, in every file.
+func TestKilledAfterBookingTheNextRunPostsAndPublishesAll(t *testing.T) {
 	t.Parallel()
 	m := smallMonth()
 	url := serve(t, m, sandbox.Options{})
 	want := digest(t, newWorld(t, m, url, monthEnd).kvitt("run", "--post").must(t, 3))
-	waits := []time.Duration{0, 30, 70, 120, 180}
+	moments := []struct {
+		word string
+		ms   time.Duration
+	}{{"msg=booked", 0}, {"msg=booked", 15}, {"msg=booked", 40}, {"msg=posted", 0}, {"msg=posted", 60}, {"msg=posted", 120}, {"msg=posted", 200}}
 	if testing.Short() {
-		waits = waits[2:3]
+		moments = moments[:4:4]
 	}
-	for _, wait := range waits {
-		t.Run(fmt.Sprintf("%d ms after the last voucher", wait), func(t *testing.T) {
+	for _, at := range moments {
+		t.Run(fmt.Sprintf("%d ms after %s", at.ms, at.word), func(t *testing.T) {
 			w := newWorld(t, m, url, time.Date(2026, 3, 12, 22, 0, 0, 0, time.UTC))
 			w.kvitt("run", "--source", "adyen", "--post").must(t, 0, 3)
 			w.at(monthEnd)
-			cmd, both := w.process("run", "--post")
-			cmd.Stderr = &trigger{word: []byte("msg=posted"), do: func() {
-				time.AfterFunc(wait*time.Millisecond, func() { _ = cmd.Process.Kill() })
-			}}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			_ = cmd.Wait()
-			if code := cmd.ProcessState.ExitCode(); code >= 0 {
-				t.Logf("it ended with %d before it was killed: %s", code, both)
-			}
+			w.killAfter(at.word, at.ms*time.Millisecond, "run", "--post")
 			w.kvitt("run", "--post").must(t, 3)
 			w.sameParquet()
 			w.sameBooks(want)
@@ -259,6 +272,16 @@ func TestKilledWhilePublishingTheNextRunPublishesAll(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The intent and the receipt of a run that was killed stand in the archive before the bytes
+// of the next one; those bytes are booked with the run that fetched them.
+func TestRebuildBooksWhatCameAfterARunThatWasKilledWhenItHadPosted(t *testing.T) {
+	t.Parallel()
+	m := smallMonth()
+	w := newWorld(t, m, serve(t, m, sandbox.Options{}), monthEnd)
+	w.killAfter("msg=posted", 0, "run", "--source", "adyen", "--post")
+	w.sameBooks(digest(t, w.kvitt("run", "--post").must(t, 3)))
 }
 
 // A trigger does something once when a word is written.
@@ -290,7 +313,7 @@ func TestKilledWhilePostingEveryVoucherIsThereOnce(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		kill := time.AfterFunc(time.Duration(50+25*i)*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		kill := time.AfterFunc(time.Duration(50+60*i)*time.Millisecond, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
 		kill.Stop()
 		if cmd.ProcessState.ExitCode() > 0 {
@@ -301,6 +324,9 @@ func TestKilledWhilePostingEveryVoucherIsThereOnce(t *testing.T) {
 		}
 	}
 	t.Logf("%d of 20 posts were killed", killed)
+	if killed == 0 {
+		t.Error("none was killed")
+	}
 	w.kvitt("post").must(t, 0)
 	w.kvitt("run", "--post").must(t, 3)
 	if diff := cmp.Diff(ledgerSums(t, w.env), sieSums(t, w.path("data", "sie"))); diff != "" {

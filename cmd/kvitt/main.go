@@ -38,6 +38,7 @@ type app struct {
 	configPath, format, logFormat string
 	quiet                         bool
 	frozen                        bool // KVITT_NOW is set
+	screen                        *screen
 }
 
 // Errors that carry their exit status.

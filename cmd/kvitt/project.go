@@ -29,8 +29,9 @@ func (a *app) logger() *slog.Logger {
 		level = slog.LevelDebug
 	}
 	opts := &slog.HandlerOptions{Level: level}
+	a.screen = &screen{w: a.stderr}
 	if a.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(a.stderr, opts))
+		return slog.New(slog.NewJSONHandler(a.screen, opts))
 	}
 	opts.ReplaceAttr = func(groups []string, at slog.Attr) slog.Attr {
 		if at.Key == slog.TimeKey && len(groups) == 0 {
@@ -38,7 +39,7 @@ func (a *app) logger() *slog.Logger {
 		}
 		return at
 	}
-	return slog.New(slog.NewTextHandler(a.stderr, opts))
+	return slog.New(slog.NewTextHandler(a.screen, opts))
 }
 
 // load reads the configuration and builds what the pipeline is handed.
@@ -69,6 +70,9 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		Wall:         time.Now,
 		Log:          lg,
 		Memory:       memoryLimit,
+	}
+	if !a.quiet && isTerminal(a.stderr) {
+		p.Progress = a.screen.progress
 	}
 	connectors := all.Sources()
 	for _, s := range cfg.Sources {
