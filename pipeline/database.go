@@ -22,7 +22,14 @@ const schemaVersion = "1"
 // archive holds anything.
 func (w *work) openDB(ctx context.Context) error {
 	file := w.path("work.duckdb")
-	_, statErr := os.Stat(file)
+	st, statErr := os.Stat(file)
+	if statErr == nil && st.Size() == 0 {
+		// A file that was begun and never written to: it is derived, and made anew.
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+		statErr = os.ErrNotExist
+	}
 	if err := w.openFile(ctx, file); err != nil {
 		if errors.Is(err, duck.ErrUnusable) {
 			return fmt.Errorf("%w; nothing is lost: move it away together with its .wal and run kvitt rebuild", err)
@@ -31,7 +38,7 @@ func (w *work) openDB(ctx context.Context) error {
 	}
 	version, err := w.db.Texts(ctx, "select value from meta where name = 'schema' limit 1")
 	if err == nil && len(version) == 1 && version[0] == schemaVersion {
-		return w.applySettings(ctx, w.Settings)
+		return nil
 	}
 	if statErr == nil && err == nil {
 		w.Log.Info("the database has another shape and is rebuilt from the archive")
@@ -57,7 +64,7 @@ func (w *work) openDB(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.applySettings(ctx, w.Settings)
+	return nil
 }
 
 func (w *work) openFile(ctx context.Context, file string) (err error) {

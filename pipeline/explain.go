@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/kvitt/kvitt/sql/duck"
 )
@@ -22,6 +23,9 @@ var ErrUnknownRef = fmt.Errorf("%w: nothing in the books has this reference", Er
 //
 // Errors: ErrUnknownRef.
 func (p *Project) Explain(ctx context.Context, ref string) ([]Chapter, error) {
+	if strings.TrimSpace(ref) == "" {
+		return nil, fmt.Errorf("%w: an empty reference", ErrUsage)
+	}
 	db, err := p.Reader(ctx)
 	if err != nil {
 		return nil, err
@@ -42,9 +46,11 @@ func (p *Project) Explain(ctx context.Context, ref string) ([]Chapter, error) {
 		select p.document_id from payouts as p, asked_for as a
 		where a.ref in (p.document_id, p.payout_id, p.bank_reference) or (a.by_prefix and contains(p.bank_reference, a.ref)) or split_part(p.payout_id, '/', 2) = a.ref
 		union
-		select e.document_id from entries as e, asked_for as a where a.by_prefix and starts_with(e.entry_id::varchar, a.ref) and e.kind in ('delivery', 'refund', 'correction', 'payout_residual')
+		select e.document_id from entries as e, asked_for as a where a.by_prefix and starts_with(e.entry_id::varchar, a.ref) and e.kind in ('delivery', 'refund', 'correction', 'payout', 'payout_residual')
 		union
-		select d.document_id from erp_documents as d, asked_for as a where a.ref in (d.erp_document_id, d.erp_number) and d.document_id is not null
+		select distinct case when d.document_id is not null then d.document_id when p.book like '%/payout/%' then p.book else p.document_id end
+		from erp_documents as d, asked_for as a, postings as p
+		where a.ref in (d.erp_document_id, d.erp_number) and p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
 		union
 		select x.document_id from exceptions as x, asked_for as a where a.by_prefix and starts_with(x.exception_id::varchar, a.ref);
 

@@ -45,6 +45,14 @@ func (p *Project) ExportViews(ctx context.Context, form, dir string) ([]string, 
 	return out, nil
 }
 
+// IsPublished says whether there is anything to read yet.
+//
+// Errors: ErrUsage.
+func (p *Project) IsPublished() error {
+	_, err := p.openPublished()
+	return err
+}
+
 func (p *Project) openPublished() (string, error) {
 	path := p.path("published", "ledger.duckdb")
 	if _, err := os.Stat(path); err != nil {

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -170,7 +169,7 @@ func (w *work) window(ctx context.Context, src Source, st extract.Stage, sel Sel
 	case sel.From != "":
 		win.Since = day(sel.From, 0)
 	case sel.To == "":
-		var until sql.NullTime
+		var until duck.NullTime
 		if _, err := w.db.One(ctx, "select max(until) from cursors where source = $source and stream = $stream",
 			[]any{duck.Named("source", src.Name), duck.Named("stream", string(st.Stream))}, &until); err != nil {
 			return win, err
@@ -240,7 +239,7 @@ func (w *work) fetch(ctx context.Context, src Source, x extract.Extractor, req e
 // keep archives a blob unless it says the same as the last one under its key.
 func (w *work) keep(ctx context.Context, src Source, stream string, b extract.Blob) (bool, error) {
 	sum := sha256.Sum256(b.Body)
-	var last sql.NullString
+	var last duck.NullString
 	if _, err := w.db.One(ctx, "select sha256 from blobs where key = $key and source = $source and stream = $stream order by blob_id desc limit 1",
 		[]any{duck.Named("key", b.Key), duck.Named("source", src.Name), duck.Named("stream", stream)}, &last); err != nil {
 		return false, err
@@ -270,10 +269,15 @@ func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
 			errs = append(errs, unread(src, in.Stream, path, err))
 			return nil
 		}
+		isReport := slices.Contains(in.Suffixes, strings.ToLower(filepath.Ext(d.Name())))
+		if d.IsDir() && isReport && path != src.Inbox {
+			errs = append(errs, unread(src, in.Stream, path, errors.New("a folder with the name of a report")))
+			return filepath.SkipDir
+		}
 		if d.IsDir() || strings.HasPrefix(d.Name(), ".") {
 			return nil
 		}
-		if !slices.Contains(in.Suffixes, strings.ToLower(filepath.Ext(d.Name()))) {
+		if !isReport {
 			w.Log.Info("not a report that is read; left alone", "source", src.Name, "file", d.Name())
 			return nil
 		}

@@ -66,7 +66,7 @@ type Project struct {
 	Wall         func() time.Time // only ever used to say how long something took
 	Log          *slog.Logger
 	Progress     func(text string) // shown while a long phase goes on; nil shows nothing
-	Memory       string // DuckDB's memory limit
+	Memory       string            // DuckDB's memory limit
 }
 
 // ErrSpace is returned when the disk has too little room left to begin.
@@ -78,17 +78,17 @@ const minFree = 16 << 20
 // work is an open data directory.
 type work struct {
 	*Project
-	lock              *lock
-	arch              *archive.Archive
-	run               *archive.Run
-	db                *duck.DB
-	runID             string
-	runNo             int64
-	began             time.Time
-	fresh             map[string]freshFile // by SHA-256: inbox files archived in this run
-	gone              []string             // IDs that a source does not know
-	booked, replaying bool
-	journal, firstOff string
+	lock                           *lock
+	arch                           *archive.Archive
+	run                            *archive.Run
+	db                             *duck.DB
+	runID                          string
+	runNo                          int64
+	began                          time.Time
+	fresh                          map[string]freshFile // by SHA-256: inbox files archived in this run
+	gone                           []string             // IDs that a source does not know
+	booked, replaying, wasComplete bool
+	journal, firstOff              string
 }
 
 // A freshFile is an inbox file as it was when it was archived.
@@ -165,6 +165,10 @@ func (w *work) begin(ctx context.Context, command string) error {
 		return err
 	}
 	if err := w.keepSettings(ctx); err != nil {
+		return err
+	}
+	// From here on the archive shows that a run began, and the database may change.
+	if err := w.applySettings(ctx, w.Settings); err != nil {
 		return err
 	}
 	return w.nameRun(ctx)

@@ -64,14 +64,6 @@ const unposted = `
 	) as w on w.book = p.book and w.book_date = p.book_date
 	where p.run_no > coalesce(w.through_run, 0) and p.run_no >= (select coalesce(min(since), 0) from pages)`
 
-// refreshPlan brings the planned vouchers up to date for the pages this run touched.
-func (w *work) refreshPlan(ctx context.Context) error {
-	if err := w.db.Exec(ctx, "create or replace temp table pages as select book, book_date, since from touched_books"); err != nil {
-		return err
-	}
-	return w.db.Tx(ctx, func() error { return w.replan(ctx) })
-}
-
 // replan plans the pages in table pages, inside a transaction.
 func (w *work) replan(ctx context.Context) error {
 	return w.db.Exec(ctx, fmt.Sprintf(`

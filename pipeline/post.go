@@ -63,9 +63,6 @@ func (w *work) bookAndPost(ctx context.Context, digest string, res *Result) erro
 		return err
 	}
 	res.Entries, res.Postings, res.Digest = st.Entries, st.Postings, st.Digest
-	if err := w.refreshPlan(ctx); err != nil {
-		return err
-	}
 	n, postErr := w.post(ctx, digest)
 	res.Posted = n
 	return errors.Join(postErr, w.finish(ctx, "post", res, postErr))

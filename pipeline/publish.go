@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,14 +23,35 @@ type segment struct {
 // wholeViews are small or change everywhere: they are one file.
 var wholeViews = []string{"balances", "payouts", "open_items", "proof", "oss", "erp_documents", "runs"}
 
+// marker stands in the published folder while all of it is of one run. It is taken away
+// before anything is booked: what a killed run booked or half wrote is published whole by
+// the next one.
+const marker = ".complete"
+
+// unpublished takes the marker away, and remembers whether it was there.
+func (w *work) unpublished() error {
+	err := os.Remove(w.path("published", marker))
+	w.wasComplete = err == nil
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		return syncDir(w.path("published"))
+	}
+	return err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
 // publish puts a copy of the ledger where readers find it, as a database and as Parquet.
 // Readers of the old copy keep it; they are never blocked. It closes the database.
 func (w *work) publish(ctx context.Context, everything bool) error {
 	start := w.Wall()
-	marker := w.path("published", ".complete")
-	if _, err := os.Stat(marker); err != nil {
-		everything = true
-	}
+	everything = everything || !w.wasComplete
 	segments, err := w.segments(ctx, everything)
 	if err != nil {
 		return err
@@ -64,10 +86,8 @@ func (w *work) publish(ctx context.Context, everything bool) error {
 	if err := w.writeSums(sums); err != nil {
 		return err
 	}
-	if everything {
-		if err := os.WriteFile(marker, nil, 0o600); err != nil {
-			return err
-		}
+	if err := os.WriteFile(w.path("published", marker), nil, 0o600); err != nil {
+		return err
 	}
 	w.Log.Info("published", "took", w.Wall().Sub(start).Round(time.Millisecond))
 	return nil
@@ -194,10 +214,5 @@ func replaceWithCopy(src, dst string) (sum string, err error) {
 	if err := os.Rename(tmp, dst); err != nil {
 		return "", err
 	}
-	d, err := os.Open(filepath.Dir(dst))
-	if err != nil {
-		return "", err
-	}
-	defer d.Close()
-	return hex.EncodeToString(h.Sum(nil)), d.Sync()
+	return hex.EncodeToString(h.Sum(nil)), syncDir(filepath.Dir(dst))
 }

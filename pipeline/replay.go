@@ -2,10 +2,12 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/kvitt/kvitt/pipeline/archive"
 	"github.com/kvitt/kvitt/transform"
@@ -16,7 +18,8 @@ var ErrDiffers = errors.New("the rebuilt ledger differs")
 
 // replay books the archive again, run by run, with the settings each run had. Bytes of a
 // run that was interrupted count with the next one that finished, as they did then; those
-// after the last finished run are left to the next run. It returns the last digest.
+// after the last finished run are left to the next run, unless that run had begun to post: then it had
+// booked, and is a step of its own. It returns the last digest.
 func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 	var st transform.Stats
 	infos, err := w.arch.Runs()
@@ -30,6 +33,29 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 		return st, err
 	}
 	for _, info := range infos {
+		step, err := w.replayStep(ctx, info)
+		if err != nil {
+			return st, err
+		}
+		if !info.Finished && !step.posted {
+			continue // its bytes count with the next run
+		}
+		w.runNo++
+		w.runID, w.began, w.ConfigDigest = info.ID, step.began, step.config
+		if err := w.nameRun(ctx); err != nil {
+			return st, err
+		}
+		later := func(rec archive.Record) bool { return rec.Next.Run > info.ID }
+		// What was posted is applied after what it posts is booked, as it was then.
+		if _, err := w.stageUntil(ctx, func(rec archive.Record) bool { return later(rec) || isERPNote(rec) && rec.Next.Run == info.ID }); err != nil {
+			return st, err
+		}
+		if st, err = w.book(ctx, step.command); err != nil {
+			return st, err
+		}
+		if _, err := w.stageUntil(ctx, later); err != nil {
+			return st, err
+		}
 		if !info.Finished {
 			continue
 		}
@@ -37,35 +63,62 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 		if err != nil {
 			return st, err
 		}
-		w.runNo++
-		w.runID, w.began, w.ConfigDigest = m.RunID, m.StartedAt.UTC(), m.ConfigDigest
-		if err := w.nameRun(ctx); err != nil {
-			return st, err
-		}
-		later := func(rec archive.Record) bool { return rec.Next.Run > m.RunID }
-		if _, err := w.stageUntil(ctx, func(rec archive.Record) bool {
-			return later(rec) || (rec.Note != nil && strings.HasPrefix(rec.Note.Kind, "erp_"))
-		}); err != nil {
-			return st, err
-		}
-		if st, err = w.book(ctx, m.Command); err != nil {
-			return st, err
-		}
-		if _, err := w.stageUntil(ctx, later); err != nil {
-			return st, err
-		}
-		if err := w.refreshPlan(ctx); err != nil {
-			return st, err
-		}
 		if err := w.db.Exec(ctx, fmt.Sprintf(`update runs set finished_at = timestamp '%s', status = '%s', records = %d, posted = %d, exceptions = %d where run_no = %d`,
 			m.FinishedAt.UTC().Format(timestamp), m.Status, m.Counts["records"], m.Counts["posted"], m.Counts["exceptions"], w.runNo)); err != nil {
 			return st, err
 		}
 		if st.Digest != m.LedgerDigest && w.firstOff == "" {
-			w.firstOff = m.RunID
+			w.firstOff = info.ID
 		}
 	}
 	return st, nil
+}
+
+// A replayStep is what a run says about itself.
+type replayStep struct {
+	began           time.Time
+	command, config string
+	posted          bool // it holds notes of the ERP: it had booked before it was cut off
+}
+
+func isERPNote(rec archive.Record) bool {
+	return rec.Note != nil && strings.HasPrefix(rec.Note.Kind, "erp_")
+}
+
+func (w *work) replayStep(ctx context.Context, info archive.RunInfo) (replayStep, error) {
+	var step replayStep
+	if info.Finished {
+		m, err := w.arch.Manifest(info.ID)
+		return replayStep{began: m.StartedAt.UTC(), command: m.Command, config: m.ConfigDigest}, err
+	}
+	pos, err := w.position(ctx)
+	if err != nil {
+		return step, err
+	}
+	for rec, err := range w.arch.Records(ctx, pos) {
+		if err != nil {
+			return step, err
+		}
+		if rec.Next.Run > info.ID {
+			break
+		}
+		if rec.Next.Run != info.ID {
+			continue
+		}
+		step.posted = step.posted || isERPNote(rec)
+		if rec.Note != nil && rec.Note.Kind == "run" {
+			var said struct {
+				Command string    `json:"command"`
+				Began   time.Time `json:"at"`
+				Config  string    `json:"config_digest"`
+			}
+			if err := json.Unmarshal(rec.Note.Body, &said); err != nil {
+				return step, fmt.Errorf("run %s: %w", info.ID, err)
+			}
+			step.began, step.command, step.config = said.Began.UTC(), said.Command, said.Config
+		}
+	}
+	return step, nil
 }
 
 // A Rebuilt says what a rebuild reached.

@@ -67,9 +67,6 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 		return err
 	}
 	res.Entries, res.Postings, res.Digest = st.Entries, st.Postings, st.Digest
-	if err := w.refreshPlan(ctx); err != nil {
-		return err
-	}
 	var postErr error
 	if post {
 		res.Posted, postErr = w.post(ctx, "")
@@ -81,12 +78,22 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 func (w *work) book(ctx context.Context, command string) (transform.Stats, error) {
 	var st transform.Stats
 	start := w.Wall()
+	if err := w.unpublished(); err != nil {
+		return st, err
+	}
 	// Only a report's rows must stay in order: lineage counts them.
 	if err := w.db.Ordered(ctx, false); err != nil {
 		return st, err
 	}
 	err := w.db.Tx(ctx, func() (err error) {
 		if st, err = transform.Book(ctx, w.Log, w.Wall, w.db, w.Settings.Tolerance); err != nil {
+			return err
+		}
+		if err := w.db.Exec(ctx, "create or replace temp table pages as select book, book_date, since from touched_books"); err != nil {
+			return err
+		}
+		// Booked is planned, in one step: what a kill leaves booked and unplanned would never be posted.
+		if err := w.replan(ctx); err != nil {
 			return err
 		}
 		journal, err := w.db.Texts(ctx, fmt.Sprintf("select hash from journal_hashes where run_no = %d", w.runNo))

@@ -42,6 +42,9 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 	if err := s.w.db.Exec(s.ctx, head.view(*src.Connector.Inbox, path, b.Seq)); err != nil {
 		return err
 	}
+	if err := s.supersede(src, row); err != nil {
+		return err
+	}
 	for _, m := range src.Connector.Models {
 		if m.Stream != src.Connector.Inbox.Stream {
 			continue
@@ -63,6 +66,24 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 		return err
 	}
 	return done()
+}
+
+// supersede sets aside what a file of the same name left that could not be read whole: this
+// one is the same report, mended. What is booked stays; rows are kept under a name of their own.
+func (s *staging) supersede(src Source, row blobRow) error {
+	if err := s.w.db.Exec(s.ctx, `create or replace temp table broken as
+		select distinct f.payout_id, f.blob_id
+		from payout_flags as f
+		inner join blobs as b using (blob_id)
+		inner join payouts as p on p.source = f.source and p.payout_id = f.payout_id
+		where f.source = $source and f.kind = 'malformed_record' and b.key = $key and p.booked_run is null`,
+		duck.Named("source", src.Name), duck.Named("key", row.Key)); err != nil {
+		return err
+	}
+	return s.w.db.Exec(s.ctx, `
+		update payout_lines as l set payout_id = l.payout_id || '#' || l.blob_id
+		from broken as b where l.blob_id = b.blob_id and l.payout_id = b.payout_id;
+		delete from payout_flags as f using broken as b where f.blob_id = b.blob_id and f.payout_id = b.payout_id`)
 }
 
 // reportModel fills payout_lines from the view raw. The rows of payouts that nobody has

@@ -59,14 +59,28 @@ func (p *Project) Verify(ctx context.Context) ([]Finding, error) {
 	}
 	add("archive", "every byte the sources sent is there, unchanged, and the runs are a chain", wrong...)
 
+	complete := true
+	if _, err := os.Stat(p.path("published", marker)); err != nil {
+		complete = false
+		add("published", "its writing was broken off; kvitt run completes it, and readers keep what was there before")
+	}
 	sums, wrong := p.checkPublished()
-	add("published", "the published files are what the last run wrote", wrong...)
+	if complete {
+		add("published", "the published files are what the last run wrote", wrong...)
+	}
 
 	// The working database and its published copy are the same bytes after a run that
 	// finished; after one that did not, the working one is looked at as well.
 	files := []string{p.path("published", "ledger.duckdb")}
 	if sum, err := fileSum(p.path("work.duckdb")); err != nil || sum != sums["ledger.duckdb"] {
 		files = append(files, p.path("work.duckdb"))
+		infos, e := arch.Runs()
+		if e != nil {
+			return out, e
+		}
+		if err == nil && complete && len(infos) > 0 && infos[len(infos)-1].Finished {
+			add("work.duckdb", "the working database is what the last run left", "work.duckdb was altered; kvitt rebuild makes it anew")
+		}
 	}
 	for _, f := range files {
 		name, _ := filepath.Rel(p.DataDir, f)

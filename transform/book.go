@@ -15,7 +15,6 @@ package transform
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"fmt"
 	"log/slog"
@@ -105,7 +104,7 @@ func Digest(ctx context.Context, db *duck.DB) (string, error) {
 }
 
 func (b *booking) digest() string {
-	var s sql.NullString
+	var s duck.NullString
 	b.one("select sha256(coalesce(string_agg(book || '|' || book_date || '|' || digest, chr(10) order by book, book_date), '')) from book_digests", nil, &s)
 	return s.String
 }
@@ -143,7 +142,7 @@ func (b *booking) one(query string, args []any, dst ...any) {
 }
 
 func (b *booking) count(query string) int64 {
-	var n sql.NullInt64
+	var n duck.NullInt64
 	b.one(query, nil, &n)
 	return n.Int64
 }

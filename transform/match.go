@@ -1,8 +1,8 @@
 package transform
 
 import (
-	"database/sql"
 	"fmt"
+	"github.com/kvitt/kvitt/sql/duck"
 	"time"
 )
 
@@ -95,7 +95,7 @@ func (b *booking) match() {
 			group by all`,
 			func(scan func(...any) error) error {
 				var id string
-				var n sql.NullInt64
+				var n duck.NullInt64
 				if err := scan(&id, &n); err != nil {
 					return err
 				}

@@ -1,16 +1,16 @@
 package transform
 
 import (
-	"database/sql"
 	"fmt"
+	"github.com/kvitt/kvitt/sql/duck"
 	"slices"
 )
 
 // A saleDocument is one delivery or refund of an order, for the splits.
 type saleDocument struct {
 	id, kind, source, order string
-	amount                  sql.NullInt64
-	at                      sql.NullTime
+	amount                  duck.NullInt64
+	at                      duck.NullTime
 	groups                  []Group // of its own lines; empty when it states an amount only. On an order: what was ordered
 }
 
@@ -67,8 +67,8 @@ func (b *booking) splits() {
 			d.event_at, d.document_id, g.class, g.country, g.rate_bp`,
 		func(scan func(...any) error) error {
 			var d saleDocument
-			var class, country sql.NullString
-			var rate, grossMinor, vat sql.NullInt64
+			var class, country duck.NullString
+			var rate, grossMinor, vat duck.NullInt64
 			if err := scan(&d.id, &d.kind, &d.source, &d.order, &d.amount, &d.at, &class, &country, &rate, &grossMinor, &vat); err != nil {
 				return err
 			}

@@ -1,7 +1,7 @@
 package transform
 
 import (
-	"database/sql"
+	"github.com/kvitt/kvitt/sql/duck"
 	"math/rand/v2"
 	"testing"
 
@@ -10,7 +10,7 @@ import (
 
 // doc is a document of order 1 with its own lines, if any; kind/number is its ID.
 func doc(kind, id string, amount int64, groups ...Group) saleDocument {
-	return saleDocument{id: id, kind: kind, source: "klarna", order: "1", amount: sql.NullInt64{Int64: amount, Valid: true}, groups: groups}
+	return saleDocument{id: id, kind: kind, source: "klarna", order: "1", amount: duck.NullInt64{Int64: amount, Valid: true}, groups: groups}
 }
 
 func TestSplitOrder(t *testing.T) {

@@ -26,6 +26,9 @@ func (a *app) exportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := p.IsPublished(); err != nil {
+				return err
+			}
 			dir, err := filepath.Abs(args[1])
 			if err != nil {
 				return err

@@ -120,8 +120,11 @@ func (a *app) root() *cobra.Command {
 	f.StringVar(&a.format, "format", "table", "table, json or csv")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
 	f.BoolVar(&a.quiet, "quiet", false, "log errors only")
+	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %v", errUsage, err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %v; %s --help lists them", errUsage, err, cmd.CommandPath())
+	})
 	for _, c := range []*cobra.Command{
 		a.initCommand(), a.demoCommand(), a.checkCommand(), a.runCommand(), a.backfillCommand(), a.testCommand(),
 		a.planCommand(), a.postCommand(), a.statusCommand(), a.explainCommand(), a.queryCommand(), a.exportCommand(),
@@ -160,5 +163,5 @@ func suggest(cmd *cobra.Command, word string) string {
 	if s := cmd.SuggestionsFor(word); len(s) > 0 {
 		return fmt.Sprintf(", did you mean %q?", s[0])
 	}
-	return ""
+	return "; kvitt --help lists them"
 }

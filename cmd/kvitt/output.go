@@ -39,7 +39,7 @@ func writeTable(w io.Writer, t duck.Table, limit int) error {
 			widths[i] = max(widths[i], utf8.RuneCountInString(rows[r][i]))
 		}
 	}
-	fit(widths, t.Numeric, limit)
+	fit(widths, t.Columns, t.Numeric, limit)
 	for _, row := range rows {
 		for i, s := range row {
 			if utf8.RuneCountInString(s) > widths[i] {
@@ -121,15 +121,14 @@ func writeCSV(w io.Writer, t duck.Table) error {
 	return c.Error()
 }
 
-// fit takes from the widest text columns until all fit into limit.
-func fit(widths []int, numeric []bool, limit int) {
-	const least = 8
+// fit takes from the widest text columns until all fit into limit; a column keeps room for its name.
+func fit(widths []int, columns []string, numeric []bool, limit int) {
 	for limit > 0 {
 		total := 2 * (len(widths) - 1)
 		widest := -1
 		for i, n := range widths {
 			total += n
-			if !numeric[i] && n > least && (widest < 0 || n > widths[widest]) {
+			if !numeric[i] && n > max(8, utf8.RuneCountInString(columns[i])) && (widest < 0 || n > widths[widest]) {
 				widest = i
 			}
 		}

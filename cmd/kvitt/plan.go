@@ -64,8 +64,8 @@ func (a *app) showPlan(p *pipeline.Project, pl *pipeline.Plan) error {
 	if err := a.show(sums); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "\n%d new, %d changed, 0 reversed; %d entries; %d files, %d requests, %d s\nplan %s\nkvitt post --plan %s posts exactly this\n",
-		pl.New, pl.Changed, pl.Entries, pl.Files, pl.Requests, pl.Seconds, pl.Digest, pl.Digest)
+	fmt.Fprintf(a.stdout, "\n%d new, %d changed, 0 reversed; %d entries; %d files, %d requests, %d s\nthis plan and no other: kvitt post --plan\n%s\n",
+		pl.New, pl.Changed, pl.Entries, pl.Files, pl.Requests, pl.Seconds, pl.Digest)
 	return nil
 }
 

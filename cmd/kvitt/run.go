@@ -52,6 +52,9 @@ func checkSelection(cfg *config.Config, sel pipeline.Selection) error {
 			return fmt.Errorf("%w: there is no source %q; there are %s", errUsage, s, strings.Join(cfg.SourceNames(), ", "))
 		}
 	}
+	if src, ok := cfg.Source(sel.Source); ok && len(sel.IDs) > 0 && src.Inbox != "" {
+		return fmt.Errorf("%w: %s reads report files; it has no single documents to fetch", errUsage, sel.Source)
+	}
 	for _, d := range []string{sel.From, sel.To} {
 		if d == "" {
 			continue

@@ -48,14 +48,17 @@ func (a *app) testCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer db.Close()
 			for i, s := range testSections {
 				if err := a.section(cmd, db, i, s.title, s.query); err != nil {
+					db.Close()
 					return err
 				}
 			}
 			if a.format != "table" {
 				return nil
+			}
+			if err := db.Close(); err != nil {
+				return err
 			}
 			pl, err := p.Plan(cmd.Context())
 			if err != nil {

@@ -37,6 +37,13 @@ var ErrFull = errors.New("the disk is full")
 // ErrUnusable is returned when DuckDB cannot open a file it wrote.
 var ErrUnusable = errors.New("the database cannot be opened")
 
+// Values that may be null, for Each and One.
+type (
+	NullString = sql.NullString
+	NullInt64  = sql.NullInt64
+	NullTime   = sql.NullTime
+)
+
 // A DB is one DuckDB file on one connection. It is not safe for concurrent use.
 type DB struct {
 	Path string
