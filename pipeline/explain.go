@@ -12,6 +12,7 @@ import (
 type Chapter struct {
 	Title string
 	Table duck.Table
+	More  bool // there are more rows than were asked for
 }
 
 // ErrUnknownRef is returned by Explain for a reference that names nothing in the books.
@@ -19,12 +20,13 @@ var ErrUnknownRef = fmt.Errorf("%w: nothing in the books has this reference", Er
 
 // Explain tells what ref is: forward to the ERP and back to the bytes the source sent. A
 // ref is an entry, payout, order, line or checkout ID, an order number, a bank reference,
-// a voucher or an exception; of an ID its beginning is enough when it names one thing.
+// a voucher or an exception; of an ID its beginning is enough. A chapter has at most limit
+// rows (0: all).
 //
 // Errors: ErrUnknownRef.
-func (p *Project) Explain(ctx context.Context, ref string) ([]Chapter, error) {
+func (p *Project) Explain(ctx context.Context, ref string, limit int) ([]Chapter, error) {
 	if strings.TrimSpace(ref) == "" {
-		return nil, fmt.Errorf("%w: an empty reference", ErrUsage)
+		return nil, fmt.Errorf("%w: it is empty", ErrUnknownRef)
 	}
 	db, err := p.Reader(ctx)
 	if err != nil {
@@ -88,18 +90,14 @@ func (p *Project) Explain(ctx context.Context, ref string) ([]Chapter, error) {
 	}
 	var out []Chapter
 	for _, c := range chapters {
-		t, more, err := db.Table(ctx, c.query, 100)
+		t, more, err := db.Table(ctx, c.query, limit)
 		if err != nil {
 			return nil, err
 		}
 		if len(t.Rows) == 0 {
 			continue
 		}
-		title := c.title
-		if more {
-			title += " (the first 100)"
-		}
-		out = append(out, Chapter{title, t})
+		out = append(out, Chapter{c.title, t, more})
 	}
 	return out, nil
 }

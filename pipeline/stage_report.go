@@ -81,7 +81,7 @@ func (s *staging) supersede(src Source, row blobRow) error {
 		return err
 	}
 	return s.w.db.Exec(s.ctx, `
-		update payout_lines as l set payout_id = l.payout_id || '#' || l.blob_id
+		update payout_lines as l set payout_id = l.payout_id || '#' || l.blob_id, line_id = name_of(l.line_id::varchar || '#' || l.blob_id)
 		from broken as b where l.blob_id = b.blob_id and l.payout_id = b.payout_id;
 		delete from payout_flags as f using broken as b where f.blob_id = b.blob_id and f.payout_id = b.payout_id`)
 }

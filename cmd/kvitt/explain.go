@@ -16,7 +16,11 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			story, err := p.Explain(cmd.Context(), args[0])
+			limit := 0
+			if a.format == "table" {
+				limit = 100
+			}
+			story, err := p.Explain(cmd.Context(), args[0], limit)
 			if err != nil {
 				return err
 			}
@@ -45,6 +49,9 @@ func (a *app) explainCommand() *cobra.Command {
 				}
 				if err := a.show(c.Table); err != nil {
 					return err
+				}
+				if c.More {
+					fmt.Fprintf(a.stdout, "… and more; --format json has all of it\n")
 				}
 			}
 			return nil

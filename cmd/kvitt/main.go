@@ -13,10 +13,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kvitt/kvitt/cmd/kvitt/config"
 	"github.com/kvitt/kvitt/pipeline"
@@ -123,7 +125,7 @@ func (a *app) root() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: %v; %s --help lists them", errUsage, err, cmd.CommandPath())
+		return fmt.Errorf("%w: %v%s; %s --help lists them", errUsage, err, nearFlag(cmd, err.Error()), cmd.CommandPath())
 	})
 	for _, c := range []*cobra.Command{
 		a.initCommand(), a.demoCommand(), a.checkCommand(), a.runCommand(), a.backfillCommand(), a.testCommand(),
@@ -164,4 +166,45 @@ func suggest(cmd *cobra.Command, word string) string {
 		return fmt.Sprintf(", did you mean %q?", s[0])
 	}
 	return "; kvitt --help lists them"
+}
+
+// nearFlag names the flag that an unknown one was probably meant to be: one that is at
+// most two letters away.
+func nearFlag(cmd *cobra.Command, message string) string {
+	_, word, ok := strings.Cut(message, "unknown flag: --")
+	if !ok {
+		return ""
+	}
+	best, least := "", 3
+	look := func(f *pflag.Flag) {
+		if n := lettersApart(word, f.Name); n < least {
+			best, least = f.Name, n
+		}
+	}
+	cmd.Flags().VisitAll(look)
+	cmd.InheritedFlags().VisitAll(look)
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean \"--%s\"?", best)
+}
+
+// lettersApart is the Levenshtein distance: how many letters to add, drop or change.
+func lettersApart(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
 }
