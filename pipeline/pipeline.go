@@ -10,6 +10,8 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -164,7 +166,7 @@ func (w *work) begin(ctx context.Context, command string) error {
 	if _, err := w.run.AddNote("run", note); err != nil {
 		return err
 	}
-	if err := w.keepSettings(ctx); err != nil {
+	if err := w.keepSettings(ctx, len(infos) > 0 && !infos[len(infos)-1].Finished); err != nil {
 		return err
 	}
 	// From here on the archive shows that a run began, and the database may change.
@@ -174,18 +176,19 @@ func (w *work) begin(ctx context.Context, command string) error {
 	return w.nameRun(ctx)
 }
 
-// keepSettings archives the settings when they are not those of the run before.
-func (w *work) keepSettings(ctx context.Context) error {
-	last, err := w.db.Texts(ctx, "select config_digest from runs order by run_no desc limit 1")
-	if err != nil {
-		return err
-	}
-	if w.ConfigDigest != "" && len(last) == 1 && last[0] == w.ConfigDigest {
-		return nil
-	}
+// keepSettings archives the settings when they are not those of the run before. After a
+// run that was cut off they are archived in any case: its own are not known to have been read.
+func (w *work) keepSettings(ctx context.Context, afterCut bool) error {
 	settings, err := json.Marshal(w.Settings)
 	if err != nil {
 		return err
+	}
+	last, err := w.db.Texts(ctx, "select value from meta where name = 'settings'")
+	if err != nil {
+		return err
+	}
+	if !afterCut && len(last) == 1 && last[0] == digestOf(settings) {
+		return nil
 	}
 	if _, err := w.run.AddNote("settings", settings); err != nil {
 		return err
@@ -195,6 +198,11 @@ func (w *work) keepSettings(ctx context.Context) error {
 	}
 	_, err = w.run.AddNote("config", w.Config)
 	return err
+}
+
+func digestOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 func (w *work) nameRun(ctx context.Context) error {

@@ -181,6 +181,12 @@ func (w *work) countLineExceptions(ctx context.Context) error {
 func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 	switch n.Kind {
 	case "settings":
+		if err := w.db.Exec(ctx, "delete from meta where name = 'settings'"); err != nil {
+			return err
+		}
+		if err := w.db.Exec(ctx, "insert into meta values ('settings', $v)", duck.Named("v", digestOf(n.Body))); err != nil {
+			return err
+		}
 		if !w.replaying {
 			return nil
 		}

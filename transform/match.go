@@ -2,8 +2,9 @@ package transform
 
 import (
 	"fmt"
-	"github.com/kvitt/kvitt/sql/duck"
 	"time"
+
+	"github.com/kvitt/kvitt/sql/duck"
 )
 
 // A matchRow is a row of line_matches.

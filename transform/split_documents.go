@@ -2,16 +2,24 @@ package transform
 
 import (
 	"fmt"
-	"github.com/kvitt/kvitt/sql/duck"
 	"slices"
+
+	"github.com/kvitt/kvitt/ledger"
+	"github.com/kvitt/kvitt/sql/duck"
 )
 
 // A saleDocument is one delivery or refund of an order, for the splits.
 type saleDocument struct {
 	id, kind, source, order string
+	currency                duck.NullString
 	amount                  duck.NullInt64
 	at                      duck.NullTime
 	groups                  []Group // of its own lines; empty when it states an amount only. On an order: what was ordered
+}
+
+// money writes an amount of the document for people.
+func (d saleDocument) money(minor int64) string {
+	return ledger.Minor(minor).Decimal(ledger.Exponent(d.currency.String)) + " " + d.currency.String
 }
 
 // A hold is why a split could not be made, for 30_document_states.sql.
@@ -57,7 +65,7 @@ func (b *booking) splits() {
 			where d.kind = 'refund'
 				or (d.kind = 'delivery' and d.document_id not in (select document_id from document_lines))
 		)
-		select d.document_id, d.kind, d.source, d.order_id, d.amount_minor, d.event_at,
+		select d.document_id, d.kind, d.source, d.order_id, d.currency, d.amount_minor, d.event_at,
 			g.class, g.country, g.rate_bp, g.gross_minor, g.vat_minor
 		from documents as d
 		inner join todo as t on t.source = d.source and t.order_id = d.order_id
@@ -69,7 +77,7 @@ func (b *booking) splits() {
 			var d saleDocument
 			var class, country duck.NullString
 			var rate, grossMinor, vat duck.NullInt64
-			if err := scan(&d.id, &d.kind, &d.source, &d.order, &d.amount, &d.at, &class, &country, &rate, &grossMinor, &vat); err != nil {
+			if err := scan(&d.id, &d.kind, &d.source, &d.order, &d.currency, &d.amount, &d.at, &class, &country, &rate, &grossMinor, &vat); err != nil {
 				return err
 			}
 			if len(order) > 0 && (order[0].source != d.source || order[0].order != d.order) {
@@ -112,7 +120,7 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 				parts, ok := share(d.amount.Int64, ordered)
 				if !ok {
 					holds = append(holds, hold{d.id, "document_does_not_add_up",
-						fmt.Sprintf("it has no lines, and its %d minor units cannot be split over the %d that are left of the order", d.amount.Int64, gross(ordered)),
+						fmt.Sprintf("it has no lines, and its %s cannot be split over the %s that are left of the order", d.money(d.amount.Int64), d.money(gross(ordered))),
 						max(d.amount.Int64-gross(ordered), 0), "", "ask the provider what was delivered"})
 					continue
 				}
@@ -126,13 +134,13 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 			}
 			left = subtract(left, negated(d.groups))
 		case d.kind == "refund" && d.amount.Int64 <= 0:
-			holds = append(holds, hold{d.id, "document_does_not_add_up", fmt.Sprintf("it refunds %d minor units", d.amount.Int64),
+			holds = append(holds, hold{d.id, "document_does_not_add_up", fmt.Sprintf("it refunds %s", d.money(d.amount.Int64)),
 				d.amount.Int64, "", "ask the provider what the refund is for"})
 		case d.kind == "refund":
 			remaining := gross(left)
 			if d.amount.Int64 > remaining+lineSlack(d, tolerance) {
 				holds = append(holds, hold{d.id, "refund_exceeds_remaining",
-					fmt.Sprintf("it refunds %d minor units, and %d are left of what was delivered", d.amount.Int64, remaining),
+					fmt.Sprintf("it refunds %s, and %s are left of what was delivered", d.money(d.amount.Int64), d.money(remaining)),
 					d.amount.Int64 - remaining, "", "check whether a delivery is missing or the refund was made twice"})
 				continue
 			}
@@ -140,7 +148,7 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 				parts, ok := share(d.amount.Int64, left)
 				if !ok {
 					holds = append(holds, hold{d.id, "refund_exceeds_remaining",
-						fmt.Sprintf("it refunds %d minor units, and no goods of that value are left of what was delivered", d.amount.Int64), d.amount.Int64, "",
+						fmt.Sprintf("it refunds %s, and no goods of that value are left of what was delivered", d.money(d.amount.Int64)), d.amount.Int64, "",
 						"check whether a delivery is missing, or whether a gift card was refunded"})
 					continue
 				}

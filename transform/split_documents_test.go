@@ -1,11 +1,12 @@
 package transform
 
 import (
-	"github.com/kvitt/kvitt/sql/duck"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kvitt/kvitt/sql/duck"
 )
 
 // doc is a document of order 1 with its own lines, if any; kind/number is its ID.

@@ -189,8 +189,14 @@ func nearFlag(cmd *cobra.Command, message string) string {
 	return fmt.Sprintf(", did you mean \"--%s\"?", best)
 }
 
-// lettersApart is the Levenshtein distance: how many letters to add, drop or change.
+// lettersApart is the Levenshtein distance: how many letters to add, drop or change. Two
+// neighbours that changed places count once.
 func lettersApart(a, b string) int {
+	for i := 0; len(a) == len(b) && i+1 < len(a); i++ {
+		if a[i] == b[i+1] && a[i+1] == b[i] && a[:i] == b[:i] && a[i+2:] == b[i+2:] && a != b {
+			return 1
+		}
+	}
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

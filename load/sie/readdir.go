@@ -1,6 +1,7 @@
 package sie
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,16 +53,34 @@ func ReadDir(dir string) ([]Stored, error) {
 // readStored reads the file of a batch and makes sure it is what Post wrote, except
 // for the flag. The file is not nil when it could be read in spite of the error.
 func readStored(dir, batch string) (*File, error) {
-	r, err := os.Open(filepath.Join(dir, filepath.FromSlash(batch)))
+	b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(batch)))
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	f, err := Read(r)
+	f, err := Read(bytes.NewReader(b))
 	if err != nil {
 		return f, err
 	}
+	if !asWritten(b) {
+		return f, fmt.Errorf("%w: its line ends or control characters are not those that were written", ErrAltered)
+	}
 	return f, f.checkStored(batch)
+}
+
+// asWritten reports whether b has the line ends of Write and no other control characters:
+// a reader forgives them, and the checksum leaves them out.
+func asWritten(b []byte) bool {
+	if !bytes.HasSuffix(b, []byte("\r\n")) {
+		return false
+	}
+	for i, c := range b {
+		switch {
+		case c == '\r' && b[i+1] == '\n', c == '\n' && i > 0 && b[i-1] == '\r', c >= 32 && c != 127:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // checkStored reports what of f cannot have been written by Post under the name batch.
