@@ -10,8 +10,8 @@ help: ## list the targets
 build: ## bin/kvitt
 	@$(GO) build -trimpath -o bin/kvitt ./cmd/kvitt
 
-demo: build ## a sample merchant's month through every phase, into demo/
-	@./bin/kvitt --quiet demo demo
+demo: build ## a sample merchant's month through every phase, into bin/demo/
+	@./bin/kvitt --quiet demo bin/demo
 
 test: tools ## vet and every test
 	$(GO) vet ./...
@@ -34,6 +34,6 @@ lint: ## gofmt, vet, staticcheck
 	$(GO) tool staticcheck ./...
 
 clean: ## what was built
-	rm -rf bin demo
+	rm -rf bin
 
 .PHONY: help build demo test tools bench lint clean

@@ -164,10 +164,11 @@ func (b *booking) lines(documents bool) {
 		return
 	}
 	late := "false"
+	arrived := fmt.Sprintf("l.run_no >= %d", b.count("select coalesce(min(run_no), 0) from payouts where booked_run = (select run_no from this_run)"))
 	if documents {
-		late = "exists (select 1 from known_keys)"
+		late, arrived = "exists (select 1 from known_keys)", "true"
 	}
-	b.exec("60_match_candidates", strings.ReplaceAll(rule("60_match_candidates"), "{{late}}", late))
+	b.exec("60_match_candidates", strings.NewReplacer("{{late}}", late, "{{arrived}}", arrived).Replace(rule("60_match_candidates")))
 	b.match()
 	b.exec("touched payouts", "insert into touched_payouts select distinct source, payout_id from work_lines")
 	b.exec("method accounts", `
@@ -186,8 +187,8 @@ func (b *booking) lines(documents bool) {
 		group by m.source, m.method`)
 	text := rule("70_line_postings")
 	for fresh > 0 && b.nextChunk() {
-		b.exec("70_line_postings", strings.ReplaceAll(text, "{{which}}",
-			"p.document_id in (select document_id from chunk) and l.run_no >= (select min(run_no) from chunk)"))
+		b.exec("70_line_postings", strings.ReplaceAll(text, "{{which}}", fmt.Sprintf(
+			"p.document_id in (select document_id from chunk) and l.run_no >= %d", b.count("select min(run_no) from chunk"))))
 		b.rule("72_line_bookings")
 	}
 	if b.count("select count(*) from work_lines where booked_run < (select run_no from this_run)") > 0 {

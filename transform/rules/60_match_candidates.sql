@@ -3,7 +3,8 @@
 --
 -- Looked at: sale and refund lines of payouts booked in this run, and lines that found no
 -- document (or only the order, or a held one) and share a key with a document looked at now: {{late}}
--- is false when no document is, and then the lines that are booked already are not read.
+-- is false when no document is; {{arrived}} then keeps to the lines of what is booked now, so that those
+-- booked already are not read.
 
 create or replace temp table work_lines as
 
@@ -57,7 +58,7 @@ inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
 inner join line_words as k on k.source = l.source
     and k.provider_type is not distinct from l.provider_type and k.provider_detail is not distinct from l.provider_detail
     and p.booked_run between k.from_run and coalesce(k.to_run, 2147483647)
-where k.kind in ('sale', 'refund') and l.gross_minor <> 0
+where k.kind in ('sale', 'refund') and l.gross_minor <> 0 and {{arrived}}
     and (
         (l.source, l.payout_id) in (select (source, payout_id) from new_payouts)
         or l.line_id in (select line_id from open_lines)
