@@ -99,8 +99,6 @@ func (w *work) plan(ctx context.Context) (*Plan, error) {
 		amount, count         int64
 		least, most           string
 		refs                  int64
-		hash                  string
-		correcting            bool
 		document              string
 	}
 	sums := map[int]*AccountSum{}
