@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"iter"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -96,6 +97,17 @@ type Config struct {
 	Keys    map[string]string // the provider's own keys, secrets resolved: "username", "password"
 	Client  *http.Client      // waits out 429, 5xx and broken connections itself
 	Now     func() time.Time
+	Vault   Vault // nil where nothing can be kept: a connector that needs it says so in Open
+}
+
+// A Vault keeps what a connector must remember between runs: tokens, and nothing that can
+// be fetched again. What is in it is encrypted on disk.
+type Vault interface {
+	// Update hands change the bytes kept under name, nil if there are none, and keeps what it
+	// returns. No other process is between the two, and what is kept is on disk when Update
+	// returns: a refresh token that may be used once is safe in change. The bytes stay as they
+	// were when change returns an error, which Update then returns.
+	Update(ctx context.Context, name string, change func(kept []byte) ([]byte, error)) error
 }
 
 // A Stage is one stream in the order it is fetched.
@@ -110,6 +122,9 @@ type Stage struct {
 	Flows []string
 	// Backfill says that the IDs a user gives (checkout IDs) are IDs of this stream.
 	Backfill bool
+	// Late stages wait until every source has fetched the others: a shop looks up the sale
+	// behind a payout line of some provider that no document is known for.
+	Late bool
 }
 
 // A Model is one staging query: it reads the new blobs of one stream and yields the
@@ -142,6 +157,53 @@ type Source struct {
 	Every func(cfg Config) time.Duration
 	// Open checks cfg and never dials. Nil when the connector reads from an inbox only.
 	Open func(cfg Config) (Extractor, error)
+	// Shop says that it is a shop: its documents are settled by other sources' payouts.
+	Shop bool
+	// Personal names the JSON keys (at any depth) and report columns whose values are about
+	// a person: names, addresses, e-mail, phone, birth dates, national IDs. Lower case.
+	Personal []string
+	// Hook is how the provider calls us; nil when it never does.
+	Hook *Hook
+	// Consent is where a person allows kvitt to read the account; nil when keys alone do it, or
+	// when cfg says that they do.
+	Consent func(cfg Config) *Consent
+}
+
+// A Hook tells the provider's webhooks from forgeries. A webhook is a hint: it names what
+// is then fetched, and nothing else in it is believed.
+type Hook struct {
+	// Unsigned hooks carry no signature: a secret in their URL stands in for one.
+	Unsigned bool
+	// Read checks the signature over the raw bytes, in constant time, and says what the call
+	// names. Errors: wrap ErrAuth for a signature that is missing, wrong or too old; ErrMalformed
+	// for what cannot be read.
+	Read func(cfg Config, call Call) ([]Hint, error)
+	// Reply is what the provider expects once the call is kept.
+	Reply func(call Call) (mediaType string, body []byte)
+}
+
+// A Call is one webhook as it came in.
+type Call struct {
+	Method string
+	URL    *url.URL
+	Header http.Header
+	Body   []byte
+	At     time.Time
+}
+
+// A Hint names a thing that has changed at the source.
+type Hint struct {
+	Stream Stream
+	ID     string // what Request.IDs takes; "" means that the stream's window is worth a look
+}
+
+// A Consent is an OAuth authorisation-code flow. kvitt connect walks a person through it and
+// keeps the token in the vault, under the source's name, as JSON: access_token, refresh_token, expiry.
+type Consent struct {
+	AuthURL, TokenURL      string
+	ClientID, ClientSecret string
+	Scopes                 []string
+	Params                 map[string]string // added to AuthURL
 }
 
 // A Key is a configuration key of a connector.

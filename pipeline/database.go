@@ -214,7 +214,7 @@ func (w *work) putSettings(ctx context.Context, s transform.Settings) error {
 		}
 		var kinds []extract.Kind
 		if known != nil {
-			row.IsShop, kinds = known.IsShop, known.Connector.Kinds
+			row.IsShop, kinds = known.Connector.Shop, known.Connector.Kinds
 			if known.FollowDays > 0 {
 				row.FollowDays = known.FollowDays
 			}

@@ -39,25 +39,32 @@ func (s Selection) hasWindow() bool { return s.From != "" || s.To != "" }
 func (w *work) extractAll(ctx context.Context, sel Selection) (int64, error) {
 	var fetched int64
 	var errs []error
-	for _, src := range w.Sources {
-		if len(sel.Sources) > 0 && !slices.Contains(sel.Sources, src.Name) {
-			continue
-		}
-		if len(sel.IDs) > 0 && src.Name != sel.Source {
-			continue
-		}
-		start := w.Wall()
-		n, err := w.extractSource(ctx, src, sel)
-		fetched += n
-		if err != nil {
-			errs = append(errs, err)
-			w.Log.Error("not all of the source was read", "source", src.Name, "err", err)
-			if ctx.Err() != nil || isFatal(err) {
-				break
+	failed := map[string]bool{}
+	for _, late := range []bool{false, true} {
+		for _, src := range w.Sources {
+			if len(sel.Sources) > 0 && !slices.Contains(sel.Sources, src.Name) {
+				continue
 			}
-			continue
+			if len(sel.IDs) > 0 && src.Name != sel.Source {
+				continue
+			}
+			if late && (failed[src.Name] || !src.hasLate()) {
+				continue
+			}
+			start := w.Wall()
+			n, err := w.extractSource(ctx, src, sel, late)
+			fetched += n
+			if err != nil {
+				failed[src.Name] = true
+				errs = append(errs, err)
+				w.Log.Error("not all of the source was read", "source", src.Name, "err", err)
+				if ctx.Err() != nil || isFatal(err) {
+					return fetched, errors.Join(errs...)
+				}
+				continue
+			}
+			w.Log.Info("extracted", "source", src.Name, "new", n, "took", w.Wall().Sub(start).Round(time.Millisecond))
 		}
-		w.Log.Info("extracted", "source", src.Name, "new", n, "took", w.Wall().Sub(start).Round(time.Millisecond))
 	}
 	return fetched, errors.Join(errs...)
 }
@@ -68,7 +75,7 @@ func isFatal(err error) bool {
 	return errors.As(err, &ae) || errors.Is(err, duck.ErrFull) || isFull(err)
 }
 
-func (w *work) extractSource(ctx context.Context, src Source, sel Selection) (int64, error) {
+func (w *work) extractSource(ctx context.Context, src Source, sel Selection, late bool) (int64, error) {
 	if src.Inbox != "" {
 		if len(sel.IDs) > 0 {
 			return 0, fmt.Errorf("%w: %s reads report files; it cannot fetch single documents", ErrUsage, src.Name)
@@ -88,7 +95,7 @@ func (w *work) extractSource(ctx context.Context, src Source, sel Selection) (in
 	var n int64
 	var errs []error
 	for _, st := range src.Connector.Stages {
-		if !src.wants(st) || (len(sel.IDs) > 0 && !st.Backfill) {
+		if st.Late != late || !src.wants(st) || (len(sel.IDs) > 0 && !st.Backfill) {
 			continue
 		}
 		req, err := w.request(ctx, src, st, sel)

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -37,7 +38,10 @@ type Source struct {
 	Inbox      string // absolute path; "" when the source is spoken to
 	StartDate  string // "YYYY-MM-DD"; nothing before it is read; "" from the beginning
 	FollowDays int
-	IsShop     bool
+}
+
+func (s Source) hasLate() bool {
+	return s.Inbox == "" && slices.ContainsFunc(s.Connector.Stages, func(st extract.Stage) bool { return st.Late })
 }
 
 func (s Source) wants(st extract.Stage) bool {
