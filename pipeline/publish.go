@@ -174,7 +174,7 @@ func (w *work) writeSegment(ctx context.Context, s segment) (string, error) {
 	}
 	path := filepath.Join(dir, s.name+".parquet")
 	tmp := path + ".tmp"
-	if err := w.db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (format parquet, compression snappy)", query, duck.Quote(tmp))); err != nil {
+	if err := w.db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (format parquet, compression snappy, dictionary_size_limit 1000)", query, duck.Quote(tmp))); err != nil {
 		return "", err
 	}
 	return path, os.Rename(tmp, path)

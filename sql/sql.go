@@ -14,7 +14,15 @@ import (
 var files embed.FS
 
 // Schema returns the statements that make an empty ledger: macros, tables, views.
-func Schema() string { return read("schema/macros.sql") + read("schema/tables.sql") }
+func Schema() string {
+	return read("schema/macros.sql") + strings.ReplaceAll(read("schema/tables.sql"), "{{line_postings}}", LinePostings("booked_lines", "line_classes"))
+}
+
+// LinePostings is a query of the postings of payout lines, one row each: what the tables
+// lines and classes (shaped like booked_lines and line_classes) hold in columns.
+func LinePostings(lines, classes string) string {
+	return strings.NewReplacer("{{lines}}", lines, "{{classes}}", classes).Replace(read("schema/line_postings.sql"))
+}
 
 // Macros returns the shared macros alone.
 func Macros() string { return read("schema/macros.sql") }

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kvitt/kvitt/sql"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
@@ -77,16 +78,16 @@ func Book(ctx context.Context, lg *slog.Logger, wall func() time.Time, db *duck.
 		b.splits()
 		b.rule("30_document_states")
 		b.rule("40_document_postings")
-		b.rule("90_apply")
+		b.apply()
 	}
 	b.rule("50_payout_proof")
 	b.lines(st.Documents > 0)
 	if b.count("select count(*) from payouts where booked_run = (select run_no from this_run)") > 0 {
 		b.rule("80_payout_postings")
-		b.rule("90_apply")
+		b.apply()
 	}
 	b.rule("91_exceptions")
-	b.rule("95_digest")
+	b.linePostings("95_digest", "summed_lines", "line_classes")
 	b.exec("done looking", "delete from todo_documents; delete from todo_payouts;")
 	if b.err != nil {
 		return st, b.err
@@ -185,19 +186,36 @@ func (b *booking) lines(documents bool) {
 			where source in (select source from set_methods)) as m
 		inner join set_methods as x on x.source = m.source and lower(coalesce(m.method, '')) glob lower(x.match)
 		group by m.source, m.method`)
-	text := rule("70_line_postings")
 	for fresh > 0 && b.nextChunk() {
-		b.exec("70_line_postings", strings.ReplaceAll(text, "{{which}}", fmt.Sprintf(
-			"p.document_id in (select document_id from chunk) and l.run_no >= %d", b.count("select min(run_no) from chunk"))))
-		b.rule("72_line_bookings")
+		b.bookLines(fmt.Sprintf("p.document_id in (select document_id from chunk) and l.run_no >= %d", b.count("select min(run_no) from chunk")),
+			"line_classes", "booked_lines")
 	}
 	if b.count("select count(*) from work_lines where booked_run < (select run_no from this_run)") > 0 {
-		b.exec("70_line_postings", strings.ReplaceAll(text, "{{which}}",
-			"l.line_id in (select line_id from work_lines where booked_run < (select run_no from this_run))"))
-		b.rule("75_line_desired")
-		b.rule("90_apply")
+		b.exec("late lines", `
+			create or replace temp table late_classes as select * from line_classes where false;
+			create or replace temp table late_lines as select * from booked_lines where false`)
+		b.bookLines("l.line_id in (select line_id from work_lines where booked_run < (select run_no from this_run))", "late_classes", "late_lines")
+		b.linePostings("75_line_desired", "late_lines", "late_classes")
+		b.apply()
 	}
 }
+
+// bookLines fills two tables, shaped like line_classes and booked_lines, with what the lines
+// wanted are booked by. Wanted is a condition on payout_lines l and payouts p.
+func (b *booking) bookLines(wanted, classes, lines string) {
+	fill := strings.NewReplacer("{{which}}", wanted, "{{classes}}", classes, "{{lines}}", lines)
+	for _, name := range []string{"70_line_classes", "72_booked_lines"} {
+		b.exec(name, fill.Replace(rule(name)))
+	}
+}
+
+// linePostings runs a rule that reads the postings of booked lines out of two tables.
+func (b *booking) linePostings(name, lines, classes string) {
+	b.exec(name, strings.ReplaceAll(rule(name), "{{line_postings}}", sql.LinePostings(lines, classes)))
+}
+
+// apply books what is desired and not booked yet.
+func (b *booking) apply() { b.linePostings("90_apply", "subject_lines", "line_classes") }
 
 // chunkLines bounds how many lines are booked by one statement, so that memory follows the
 // largest payout and not the backlog.

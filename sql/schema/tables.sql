@@ -109,16 +109,52 @@ create table line_issues (line_id uuid, source varchar, payout_id varchar, kind 
 
 ---------- the ledger: rows are added, never changed
 
-create table entries (
+-- What documents, payouts as such and corrections are booked by.
+create table entry_rows (
     entry_id uuid, book_date date, event_date date, kind varchar using compression dictionary, source varchar using compression dictionary, document_id varchar using compression dictionary,
     text varchar using compression dictionary, corrects uuid, book varchar using compression dictionary, run_no integer
 );
-create table postings (
+create table posting_rows (
     entry_id uuid, line utinyint, book_date date, account smallint, role varchar using compression dictionary,
     amount_minor bigint, currency varchar using compression dictionary, amount_currency_minor bigint,
     source varchar using compression dictionary, document_id varchar, country varchar using compression dictionary, rate_bp integer,
     book varchar using compression dictionary, rule varchar using compression dictionary, blob_id bigint, row_no bigint, locator varchar using compression dictionary, run_no integer
 );
+
+-- What payout lines are booked by, when they are booked first: nearly every row of a ledger. They come by the
+-- million and differ in their amounts only, so what many have in common is said once, in their class, and the
+-- postings of a line are columns of one row. Amounts in company currency are null where they are the same.
+create table line_classes (
+    class_no integer, source varchar, payout_document varchar, kind varchar, currency varchar, event_date date, book_date date,
+    text varchar, rule varchar, counter_role varchar, counter_account smallint, clearing smallint, fee_account smallint, fee_vat_account smallint,
+    reverse_in smallint, reverse_out smallint, rounding_account smallint, fx_gain smallint, fx_loss smallint, blob_id bigint, run_no integer
+);
+create table booked_lines (
+    line_id uuid, class_no integer, net bigint, fee bigint, fee_vat bigint, counter bigint, rounding bigint,
+    net_home bigint, fee_home bigint, fee_vat_home bigint, counter_home bigint, rounding_home bigint, reverse_home bigint, fx_home bigint,
+    settles varchar, -- the document whose receivable the counter account clears; null: none
+    row_no bigint, locator varchar using compression dictionary, run_no integer
+);
+
+create view entries as
+select * from entry_rows
+union all
+select
+    b.line_id as entry_id, c.book_date, c.event_date, case c.kind when 'payout' then 'payout' else 'payout_line' end as kind,
+    c.source, c.payout_document as document_id, c.text, null::uuid as corrects, c.payout_document as book, b.run_no
+from booked_lines as b
+inner join line_classes as c using (class_no);
+
+create view postings as
+select * from posting_rows
+union all
+select
+    entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor, source, document_id,
+    null::varchar as country, null::integer as rate_bp, book, rule, blob_id, row_no, locator, run_no
+from (
+{{line_postings}}
+);
+
 create table book_digests (book varchar, book_date date, digest varchar);
 
 create table exceptions (
@@ -151,9 +187,15 @@ having sum(amount_minor) <> 0 or sum(amount_currency_minor) <> 0;
 create view journal_hashes as
 select run_no, sum(h)::varchar as hash
 from (
-    select run_no, hash(entry_id, book_date, event_date, kind, source, document_id, text, corrects, book)::hugeint as h from entries
+    select run_no, hash(entry_id, book_date, event_date, kind, source, document_id, text, corrects, book)::hugeint as h from entry_rows
     union all
-    select run_no, hash(entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor, source, document_id, country, rate_bp, book, rule)::hugeint as h from postings
+    select run_no, hash(entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor, source, document_id, country, rate_bp, book, rule)::hugeint as h from posting_rows
+    union all
+    select run_no, hash(class_no, source, payout_document, kind, currency, event_date, book_date, text, rule, counter_role, counter_account, clearing,
+        fee_account, fee_vat_account, reverse_in, reverse_out, rounding_account, fx_gain, fx_loss)::hugeint as h from line_classes
+    union all
+    select run_no, hash(line_id, class_no, net, fee, fee_vat, counter, rounding, net_home, fee_home, fee_vat_home, counter_home, rounding_home,
+        reverse_home, fx_home, settles)::hugeint as h from booked_lines
 )
 group by run_no;
 

@@ -2,9 +2,11 @@
 
 create or replace temp table desired as
 select
-    subject, 'payout_line' as kind, source, payout_document as entry_document, event_date, book_date, text,
-    payout_document as book, line, role, account, amount_minor, currency, amount_currency_minor,
+    entry_id as subject, 'payout_line' as kind, source, book as entry_document, event_date, book_date, text,
+    book, line, role, account, amount_minor, currency, amount_currency_minor,
     document_id, null::varchar as country, null::integer as rate_bp, rule, blob_id, row_no, locator
-from line_postings;
+from (
+{{line_postings}}
+);
 
-create or replace temp table work_subjects as select line_id as subject from line_work;
+create or replace temp table work_subjects as select line_id as subject from late_lines;

@@ -26,12 +26,12 @@ booked as (
 -- in company currency either: the rest is what converting row by row gained or lost.
 clearing_left as (
 
-    select p.book, sum(p.amount_minor)::bigint as home, sum(p.amount_currency_minor)::bigint as in_currency
-    from postings as p
+    select c.payout_document as book, sum(coalesce(b.net_home, b.net))::bigint as home, sum(b.net)::bigint as in_currency
+    from booked_lines as b
+    inner join line_classes as c using (class_no)
     cross join this_run as r
-    where p.run_no = r.run_no and p.role = 'clearing'
-        and p.book in (select document_id from booked where price_e8 is not null)
-    group by p.book
+    where b.run_no = r.run_no and c.payout_document in (select document_id from booked where price_e8 is not null)
+    group by c.payout_document
 
 ),
 

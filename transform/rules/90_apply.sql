@@ -3,14 +3,19 @@
 --
 -- In:  desired (one row per wanted posting), work_subjects (what was looked at)
 
+create or replace temp table subject_lines as
+select * from booked_lines where line_id in (select subject from work_subjects);
+
 create or replace temp table booked_entries as
-select e.entry_id, coalesce(e.corrects, e.entry_id) as subject, e.entry_id = coalesce(e.corrects, e.entry_id) as is_first
-from entries as e
-where coalesce(e.corrects, e.entry_id) in (select subject from work_subjects);
+select entry_id, coalesce(corrects, entry_id) as subject
+from entry_rows
+where coalesce(corrects, entry_id) in (select subject from work_subjects)
+union all
+select line_id, line_id from subject_lines;
 
 ---------- first bookings
 
-insert into entries by name
+insert into entry_rows by name
 select
     d.subject as entry_id, any_value(d.book_date) as book_date, any_value(d.event_date) as event_date, any_value(d.kind) as kind,
     any_value(d.source) as source, any_value(d.entry_document) as document_id, any_value(d.text) as text,
@@ -23,7 +28,7 @@ where d.subject not in (select subject from booked_entries)
 
 group by d.subject;
 
-insert into postings by name
+insert into posting_rows by name
 select
     d.subject as entry_id, d.line, d.book_date, d.account, d.role, d.amount_minor, d.currency, d.amount_currency_minor,
     d.source, d.document_id, d.country, d.rate_bp, d.book, d.rule, d.blob_id, d.row_no, d.locator, r.run_no
@@ -36,9 +41,14 @@ where d.subject not in (select subject from booked_entries);
 ---------- corrections
 
 create or replace temp table booked_postings as
-select e.subject, p.* exclude (entry_id)
-from postings as p
-inner join booked_entries as e on e.entry_id = p.entry_id;
+select e.subject, p.role, p.account, p.amount_minor, p.currency, p.amount_currency_minor, p.document_id, p.country, p.rate_bp
+from posting_rows as p
+inner join booked_entries as e on e.entry_id = p.entry_id
+union all
+select entry_id, role, account, amount_minor, currency, amount_currency_minor, document_id, null, null
+from (
+{{line_postings}}
+);
 
 -- A change of mapping does not move what is booked: a role that is booked keeps its account.
 create or replace temp table sticky as
@@ -88,14 +98,20 @@ select
     first.book_date as first_date
 
 from (select distinct subject from differences) as x
-inner join entries as first on first.entry_id = x.subject
+inner join (
+    select entry_id, kind, source, document_id, book, event_date, book_date from entry_rows
+    where entry_id in (select subject from differences)
+    union all
+    select b.line_id, case c.kind when 'payout' then 'payout' else 'payout_line' end, c.source, c.payout_document, c.payout_document, c.event_date, c.book_date
+    from subject_lines as b inner join line_classes as c using (class_no)
+) as first on first.entry_id = x.subject
 cross join set_company as c
 left join (
     select subject, any_value(event_date) as event_date, any_value(book_date) as book_date, any_value(reason) as reason
     from (select *, null as reason from desired) group by subject
 ) as d on d.subject = x.subject;
 
-insert into entries by name
+insert into entry_rows by name
 select
     entry_id, book_date, event_date, 'correction' as kind, source, document_id,
     'Correction of ' || first_kind || ' ' || first_date || ', ' || document_id || ': ' || reason as text,
@@ -103,7 +119,7 @@ select
 from corrections
 cross join this_run as r;
 
-insert into postings by name
+insert into posting_rows by name
 select
     c.entry_id,
     (row_number() over (partition by c.entry_id order by x.role, x.account, x.document_id, x.country, x.rate_bp))::utinyint as line,
