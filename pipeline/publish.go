@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/kvitt/kvitt/sql/duck"
@@ -59,16 +60,8 @@ func (w *work) publish(ctx context.Context, everything bool) error {
 		return err
 	}
 	sums := w.readSums()
-	for _, s := range segments {
-		began := w.Wall()
-		path, err := w.writeSegment(ctx, s)
-		if err != nil {
-			return err
-		}
-		if sums[s.view+"/"+s.name+".parquet"], err = fileSum(path); err != nil {
-			return err
-		}
-		w.Log.Debug("wrote", "view", s.view, "part", s.name, "took", w.Wall().Sub(began))
+	if err := w.writeSegments(ctx, segments, sums); err != nil {
+		return err
 	}
 	if err := w.db.Exec(ctx, "checkpoint"); err != nil {
 		return err
@@ -163,7 +156,51 @@ const touchedPayouts = `create or replace temp table touched as
 	select p.source, p.payout_id, p.run_no, p.document_id from payouts as p
 	where p.document_id in (select document_id from looked_at) or (p.source, p.payout_id) in (select (source, payout_id) from touched_payouts)`
 
-func (w *work) writeSegment(ctx context.Context, s segment) (string, error) {
+// writeSegments writes segments, two at a time, and notes their sums. A file is written in
+// phases that use one core and phases that use all: two keep the machine busy.
+func (w *work) writeSegments(ctx context.Context, segments []segment, sums map[string]string) error {
+	beside, err := w.db.Beside(ctx)
+	if err != nil {
+		return err
+	}
+	defer beside.Close()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	next := make(chan segment)
+	var mu sync.Mutex
+	var writers sync.WaitGroup
+	for _, db := range []*duck.DB{w.db, beside} {
+		writers.Go(func() {
+			for s := range next {
+				began := w.Wall()
+				path, err := w.writeSegment(ctx, db, s)
+				var sum string
+				if err == nil {
+					sum, err = fileSum(path)
+				}
+				if err != nil {
+					stop(err)
+					return
+				}
+				mu.Lock()
+				sums[s.view+"/"+s.name+".parquet"] = sum
+				mu.Unlock()
+				w.Log.Debug("wrote", "view", s.view, "part", s.name, "took", w.Wall().Sub(began))
+			}
+		})
+	}
+	for _, s := range segments {
+		select {
+		case next <- s:
+		case <-ctx.Done():
+		}
+	}
+	close(next)
+	writers.Wait()
+	return context.Cause(ctx)
+}
+
+func (w *work) writeSegment(ctx context.Context, db *duck.DB, s segment) (string, error) {
 	dir := w.path("published", s.view)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
@@ -174,7 +211,7 @@ func (w *work) writeSegment(ctx context.Context, s segment) (string, error) {
 	}
 	path := filepath.Join(dir, s.name+".parquet")
 	tmp := path + ".tmp"
-	if err := w.db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (format parquet, compression snappy, dictionary_size_limit 1000)", query, duck.Quote(tmp))); err != nil {
+	if err := db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (format parquet, compression snappy, dictionary_size_limit 1000)", query, duck.Quote(tmp))); err != nil {
 		return "", err
 	}
 	return path, os.Rename(tmp, path)

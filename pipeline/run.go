@@ -93,13 +93,16 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 			return err
 		}
 		// Booked is planned, in one step: what a kill leaves booked and unplanned would never be posted.
+		w.Log.Debug("ruled", "took", w.Wall().Sub(start))
 		if err := w.replan(ctx); err != nil {
 			return err
 		}
+		w.Log.Debug("planned", "took", w.Wall().Sub(start))
 		journal, err := w.db.Texts(ctx, fmt.Sprintf("select hash from journal_hashes where run_no = %d", w.runNo))
 		if err != nil {
 			return err
 		}
+		w.Log.Debug("hashed", "took", w.Wall().Sub(start))
 		hash := "0"
 		if len(journal) == 1 {
 			hash = journal[0]
@@ -137,6 +140,7 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	if res.Held, err = w.db.Count(ctx, "select count(*) from payouts where status = 'held'"); err != nil {
 		return err
 	}
+	w.Log.Debug("counted")
 	status := "done"
 	switch {
 	case failed != nil:

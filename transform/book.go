@@ -92,8 +92,10 @@ func Book(ctx context.Context, lg *slog.Logger, wall func() time.Time, db *duck.
 	if b.err != nil {
 		return st, b.err
 	}
+	start := wall()
 	st.Entries = b.count("select count(*) from entries where run_no = (select run_no from this_run)")
 	st.Postings = b.count("select count(*) from postings where run_no = (select run_no from this_run)")
+	lg.Debug("counted", "took", wall().Sub(start))
 	st.Digest = b.digest()
 	return st, b.err
 }

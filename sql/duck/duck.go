@@ -69,7 +69,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("duck: %s: %w: %w", path, ErrUnusable, classify(err))
 	}
 	db := &DB{Path: path, pool: sql.OpenDB(connector)}
-	db.pool.SetMaxOpenConns(1)
+	db.pool.SetMaxOpenConns(2) // one, and the one of Beside
 	if db.conn, err = db.pool.Conn(ctx); err != nil {
 		db.pool.Close()
 		return nil, fmt.Errorf("duck: %s: %w: %w", path, ErrUnusable, classify(err))
@@ -114,11 +114,23 @@ func (db *DB) configure(ctx context.Context, o Options) error {
 	return db.Exec(ctx, b.String())
 }
 
-// Close closes the connection and the file.
+// Beside opens a second connection to the same file, for work that goes on at the same time. It
+// sees what is committed and none of db's temporary tables; it is to be closed before db.
+func (db *DB) Beside(ctx context.Context) (*DB, error) {
+	conn, err := db.pool.Conn(ctx)
+	if err != nil {
+		return nil, classify(err)
+	}
+	return &DB{Path: db.Path, conn: conn}, nil
+}
+
+// Close closes the connection, and the file if it is the first one.
 func (db *DB) Close() error {
 	err := db.conn.Close()
-	if e := db.pool.Close(); err == nil {
-		err = e
+	if db.pool != nil {
+		if e := db.pool.Close(); err == nil {
+			err = e
+		}
 	}
 	return classify(err)
 }
