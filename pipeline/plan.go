@@ -11,6 +11,7 @@ import (
 
 	"github.com/kvitt/kvitt/ledger"
 	"github.com/kvitt/kvitt/load"
+	"github.com/kvitt/kvitt/sql"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
@@ -64,10 +65,35 @@ const unposted = `
 	) as w on w.book = p.book and w.book_date = p.book_date
 	where p.run_no > coalesce(w.through_run, 0) and p.run_no >= (select coalesce(min(since), 0) from pages)`
 
-// replan plans the pages in table pages, inside a transaction.
+// replan plans the pages in table pages, inside a transaction. Payout lines are summed by
+// class before they become postings: they come by the million and a voucher has a row per account.
 func (w *work) replan(ctx context.Context) error {
 	return w.db.Exec(ctx, fmt.Sprintf(`
 			delete from erp_documents where status = 'planned' and (book, book_date) in (select (book, book_date) from pages);
+
+			create or replace temp table unposted_pages as
+			select g.book, g.book_date, g.since, coalesce(max(e.through_run) filter (e.status in ('sent', 'posted')), 0) as through_run
+			from pages as g
+			left join erp_documents as e on e.book = g.book and e.book_date = g.book_date
+			group by g.book, g.book_date, g.since;
+
+			create or replace temp table unposted_lines as
+			select
+				null::uuid as line_id, b.class_no, b.settles, null::bigint as row_no, null::varchar as locator, max(b.run_no) as run_no,
+				sum(hash(b.line_id))::hugeint as hash, count(*) as lines, b.fx_home > 0 as is_loss,
+				-- Amounts in company currency alone: a voucher has no other.
+				sum(coalesce(b.net_home, b.net))::bigint as net, sum(coalesce(b.fee_home, b.fee))::bigint as fee,
+				sum(coalesce(b.fee_vat_home, b.fee_vat))::bigint as fee_vat, sum(coalesce(b.counter_home, b.counter))::bigint as counter,
+				sum(coalesce(b.rounding_home, b.rounding))::bigint as rounding, sum(b.reverse_home)::bigint as reverse_home, sum(b.fx_home)::bigint as fx_home,
+				null::bigint as net_home, null::bigint as fee_home, null::bigint as fee_vat_home, null::bigint as counter_home,
+				null::bigint as rounding_home
+			from booked_lines as b
+			where b.run_no >= (select min(since) from pages)
+				and b.class_no in (
+					select c.class_no from line_classes as c
+					semi join unposted_pages as g on g.book = c.payout_document and g.book_date = c.book_date and c.run_no > g.through_run)
+			group by b.class_no, b.settles, b.fx_home > 0;
+
 			insert into erp_documents by name
 			select %s as erp_document_id, 'voucher' as kind, %s as target, voucher_group, book, book_date, max(run_no) as through_run,
 				case when count(distinct entry_document) = 1 then any_value(entry_document) end as document_id, null as erp_number,
@@ -75,13 +101,25 @@ func (w *work) replan(ctx context.Context) error {
 				sum(case when amount > 0 then amount else 0 end)::bigint as amount_minor, sum(entries)::bigint as entries, 'planned' as status,
 				null::timestamp as posted_at, null as batch
 			from (
-				select voucher_group, book, book_date, entry_document, currency, account, rate_bp, max(run_no) as run_no, sum(hash)::hugeint as entry_id,
-					sum(amount_minor)::bigint as amount, count(distinct entry_id) filter (line = 1) as entries
-				from (select %s as voucher_group, p.*, hash(p.entry_id) as hash,
-					case when p.book like '%%/payout/%%' then p.book else p.document_id end as entry_document %s)
+				select %s as voucher_group, p.book, p.book_date, case when p.book like '%%/payout/%%' then p.book else p.document_id end as entry_document,
+					p.currency, p.account, p.rate_bp, max(p.run_no) as run_no, sum(p.hash)::hugeint as hash, sum(p.amount_minor)::bigint as amount, sum(p.entries) as entries
+				from (
+					select p.book, p.book_date, p.document_id, p.currency, p.account, p.rate_bp, p.run_no, p.amount_minor,
+						case when p.line = 1 then hash(p.entry_id)::hugeint else 0 end as hash, case when p.line = 1 then 1 else 0 end as entries
+					from posting_rows as p
+					semi join unposted_pages as g on g.book = p.book and g.book_date = p.book_date and p.run_no > g.through_run
+					where p.run_no >= (select min(since) from pages)
+					union all
+					select book, book_date, document_id, currency, account, null, run_no, amount_minor, 0, 0
+					from (%s)
+					union all
+					select c.payout_document, c.book_date, c.payout_document, c.currency, null, null, b.run_no, 0, b.hash, b.lines
+					from unposted_lines as b inner join line_classes as c using (class_no)
+				) as p
 				group by all
 			)
-			group by voucher_group, book, book_date`, "left(md5(voucher_group || '|' || sum(entry_id)::varchar), 12)", duck.Quote(w.TargetName), w.voucherGroup(), unposted))
+			group by voucher_group, book, book_date`, "left(md5(voucher_group || '|' || sum(hash)::varchar), 12)", duck.Quote(w.TargetName), w.voucherGroup(),
+		sql.LinePostings("unposted_lines", "line_classes")))
 }
 
 // plan builds every voucher that is planned.

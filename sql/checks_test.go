@@ -29,11 +29,11 @@ insert into payout_lines (line_id, source, payout_id, provider_type, currency, g
 	('` + e2 + `', 'klarna', 'P1', 'SALE', 'SEK', 125000, 3500, 875, 120625);
 insert into line_words values ('klarna', 'SALE', null, 'sale', 1, null);
 insert into line_matches (line_id, source, payout_id, document_id, rung, state, amount_minor) values ('` + e2 + `', 'klarna', 'P1', 'klarna/delivery/c1', 'event_id', 'matched', 125000);
-insert into entries (entry_id, book_date, kind, source, document_id, book, run_no) values
+insert into entry_rows (entry_id, book_date, kind, source, document_id, book, run_no) values
 	('` + e1 + `', '2026-03-02', 'delivery', 'klarna', 'klarna/delivery/c1', 'klarna/delivery', 1),
 	('` + e2 + `', '2026-03-06', 'payout_line', 'klarna', 'klarna/payout/P1', 'klarna/payout/P1', 1),
 	(name_of('klarna/payout/P1#paid'), '2026-03-06', 'payout', 'klarna', 'klarna/payout/P1', 'klarna/payout/P1', 1);
-insert into postings (entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor, source, document_id, book, blob_id, run_no) values
+insert into posting_rows (entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor, source, document_id, book, blob_id, run_no) values
 	('` + e1 + `', 1, '2026-03-02', 1510, 'receivable', 125000, 'SEK', 125000, 'klarna', 'klarna/delivery/c1', 'klarna/delivery', 1, 1),
 	('` + e1 + `', 2, '2026-03-02', 3001, 'sales', -100000, 'SEK', -100000, 'klarna', 'klarna/delivery/c1', 'klarna/delivery', 1, 1),
 	('` + e1 + `', 3, '2026-03-02', 2611, 'vat', -25000, 'SEK', -25000, 'klarna', 'klarna/delivery/c1', 'klarna/delivery', 1, 1),
@@ -43,6 +43,13 @@ insert into postings (entry_id, line, book_date, account, role, amount_minor, cu
 	('` + e2 + `', 6, '2026-03-06', 1510, 'receivable', -125000, 'SEK', -125000, 'klarna', 'klarna/delivery/c1', 'klarna/payout/P1', 2, 1),
 	(name_of('klarna/payout/P1#paid'), 1, '2026-03-06', 1930, 'bank', 120625, 'SEK', 120625, 'klarna', 'klarna/payout/P1', 'klarna/payout/P1', 2, 1),
 	(name_of('klarna/payout/P1#paid'), 2, '2026-03-06', 1585, 'clearing', -120625, 'SEK', -120625, 'klarna', 'klarna/payout/P1', 'klarna/payout/P1', 2, 1);
+`
+
+// bookedLine is one more line of the payout, of 100.00 with a fee of 2.00, booked as lines are.
+const bookedLine = `
+insert into line_classes (class_no, source, payout_document, kind, currency, book_date, counter_role, counter_account, clearing, fee_account, fee_vat_account, run_no)
+	values (1, 'klarna', 'klarna/payout/P1', 'sale', 'SEK', '2026-03-06', 'suspense', 2999, 1585, 6064, 2641, 1);
+insert into booked_lines (line_id, class_no, net, fee, fee_vat, counter, rounding, run_no) values ('` + e3 + `', 1, 9800, 200, 0, -10000, 0, 1);
 `
 
 // sealed closes the run: what the books are now, the digests say.
@@ -70,60 +77,60 @@ func TestChecks(t *testing.T) {
 		{name: "a balanced ledger", check: "entries_balance"},
 		{
 			name: "a posting off by an öre", check: "entries_balance",
-			after: "update postings set amount_minor = 125001 where entry_id = '" + e1 + "' and line = 1",
+			after: "update posting_rows set amount_minor = 125001 where entry_id = '" + e1 + "' and line = 1",
 			want:  []string{e1 + ": off by 1 minor units"},
 		},
 		{
 			name: "kronor balance and euro do not", check: "entries_balance",
-			after: "update postings set currency = 'EUR', amount_currency_minor = amount_currency_minor - 1 where entry_id = '" + e1 + "'",
+			after: "update posting_rows set currency = 'EUR', amount_currency_minor = amount_currency_minor - 1 where entry_id = '" + e1 + "'",
 			want:  []string{e1 + ": off by 0 minor units"},
 		},
 		{
 			name: "an entry in two currencies balances in the company's alone", check: "entries_balance",
-			after: "update postings set currency = 'EUR', amount_currency_minor = 10800 where entry_id = '" + e1 + "' and line = 1",
+			after: "update posting_rows set currency = 'EUR', amount_currency_minor = 10800 where entry_id = '" + e1 + "' and line = 1",
 		},
 
 		{name: "entries and postings belong together", check: "entries_have_postings"},
 		{
 			name: "an entry without postings", check: "entries_have_postings",
-			after: "delete from postings where entry_id = '" + e1 + "'",
+			after: "delete from posting_rows where entry_id = '" + e1 + "'",
 			want:  []string{e1 + ": an entry without postings"},
 		},
 		{
 			name: "postings without an entry", check: "entries_have_postings",
-			after: "delete from entries where entry_id = '" + e1 + "'",
+			after: "delete from entry_rows where entry_id = '" + e1 + "'",
 			want:  []string{e1 + ": postings without their entry"},
 		},
 		{
 			name: "an entry that is there twice", check: "entries_have_postings",
-			after: "insert into entries select * from entries where entry_id = '" + e1 + "'",
+			after: "insert into entry_rows select * from entry_rows where entry_id = '" + e1 + "'",
 			want:  []string{e1 + ": the same entry 2 times"},
 		},
 		{
 			name: "a posting on another day than its entry", check: "entries_have_postings",
-			after: "update postings set book_date = '2026-04-01' where entry_id = '" + e1 + "' and line = 2",
+			after: "update posting_rows set book_date = '2026-04-01' where entry_id = '" + e1 + "' and line = 2",
 			want:  []string{e1 + ": its postings are on another date"},
 		},
 
 		{name: "every account is an account", check: "postings_have_accounts"},
 		{
 			name: "a posting without an account", check: "postings_have_accounts",
-			after: "update postings set account = null where entry_id = '" + e1 + "' and line = 2",
+			after: "update posting_rows set account = null where entry_id = '" + e1 + "' and line = 2",
 			want:  []string{e1 + ": line 2 on account (none)"},
 		},
 		{
 			name: "an account of three digits", check: "postings_have_accounts",
-			after: "update postings set account = 151 where entry_id = '" + e1 + "' and line = 1",
+			after: "update posting_rows set account = 151 where entry_id = '" + e1 + "' and line = 1",
 			want:  []string{e1 + ": line 1 on account 151"},
 		},
 		{
 			name: "a posting from bytes that nobody has", check: "postings_have_accounts",
-			after: "update postings set blob_id = 99 where entry_id = '" + e1 + "' and line = 1",
+			after: "update posting_rows set blob_id = 99 where entry_id = '" + e1 + "' and line = 1",
 			want:  []string{e1 + ": line 1 on account 1510"},
 		},
 		{
 			name: "a posting without a currency", check: "postings_have_accounts",
-			after: "update postings set currency = null where entry_id = '" + e1 + "' and line = 1",
+			after: "update posting_rows set currency = null where entry_id = '" + e1 + "' and line = 1",
 			want:  []string{e1 + ": line 1 on account 1510"},
 		},
 
@@ -144,7 +151,7 @@ func TestChecks(t *testing.T) {
 		{name: "a payout with every line booked", check: "payouts_are_booked_whole"},
 		{
 			name: "a line without an entry", check: "payouts_are_booked_whole",
-			after: "delete from entries where entry_id = '" + e2 + "'",
+			after: "delete from entry_rows where entry_id = '" + e2 + "'",
 			want:  []string{"klarna/payout/P1: 1 lines to book, 0 booked"},
 		},
 		{
@@ -175,13 +182,13 @@ func TestChecks(t *testing.T) {
 		},
 		{
 			name: "a correction of a line is no second line", check: "payouts_are_booked_whole",
-			before: "insert into entries (entry_id, book_date, kind, source, document_id, corrects, run_no) values ('" + e3 + "', '2026-03-07', 'correction', 'klarna', 'klarna/payout/P1', '" + e2 + "', 1)",
+			before: "insert into entry_rows (entry_id, book_date, kind, source, document_id, corrects, run_no) values ('" + e3 + "', '2026-03-07', 'correction', 'klarna', 'klarna/payout/P1', '" + e2 + "', 1)",
 		},
 
 		{name: "receivable is what is open", check: "receivable_is_open_items"},
 		{
 			name: "a delivery that nobody paid is open", check: "receivable_is_open_items",
-			after: "delete from postings where run_no = 1 and entry_id = '" + e2 + "'; delete from line_matches",
+			after: "delete from posting_rows where run_no = 1 and entry_id = '" + e2 + "'; delete from line_matches",
 		},
 		{
 			name: "a line settles more than the ledger says", check: "receivable_is_open_items",
@@ -190,12 +197,12 @@ func TestChecks(t *testing.T) {
 		},
 		{
 			name: "a booked delivery without its receivable", check: "receivable_is_open_items",
-			after: "delete from postings where entry_id = '" + e1 + "'",
+			after: "delete from posting_rows where entry_id = '" + e1 + "'",
 			want:  []string{"klarna/delivery/c1: the ledger says -125000, its document and lines 0"},
 		},
 		{
 			name: "a receivable of a document that nobody knows", check: "receivable_is_open_items",
-			after: "update postings set document_id = 'klarna/delivery/c9' where role = 'receivable' and entry_id = '" + e2 + "'",
+			after: "update posting_rows set document_id = 'klarna/delivery/c9' where role = 'receivable' and entry_id = '" + e2 + "'",
 			want: []string{
 				"klarna/delivery/c1: the ledger says 125000, its document and lines 0",
 				"klarna/delivery/c9: the ledger says -125000, its document and lines 0",
@@ -205,7 +212,7 @@ func TestChecks(t *testing.T) {
 			name: "an order paid before its delivery is open the other way", check: "receivable_is_open_items",
 			before: `insert into payout_lines (line_id, source, payout_id, provider_type, gross_minor) values ('` + e3 + `', 'klarna', 'P1', 'SALE', 5000);
 				insert into line_matches (line_id, document_id, state, amount_minor) values ('` + e3 + `', 'klarna/order/1', 'not_delivered', 5000);
-				insert into postings (entry_id, line, role, amount_minor, currency, amount_currency_minor, document_id, run_no) values ('` + e3 + `', 6, 'receivable', -5000, 'SEK', -5000, 'klarna/order/1', 1)`,
+				insert into posting_rows (entry_id, line, role, amount_minor, currency, amount_currency_minor, document_id, run_no) values ('` + e3 + `', 6, 'receivable', -5000, 'SEK', -5000, 'klarna/order/1', 1)`,
 		},
 		{
 			name: "a refund that came back raises it again", check: "receivable_is_open_items",
@@ -213,23 +220,23 @@ func TestChecks(t *testing.T) {
 				insert into document_states (document_id, state) values ('klarna/refund/r1', 'booked');
 				insert into payout_lines (line_id, source, payout_id, provider_type, gross_minor) values ('` + e3 + `', 'klarna', 'P1', 'RETURN', -250);
 				insert into line_matches (line_id, document_id, state, amount_minor) values ('` + e3 + `', 'klarna/refund/r1', 'matched', 250);
-				insert into postings (entry_id, line, role, amount_minor, currency, amount_currency_minor, document_id, run_no) values
+				insert into posting_rows (entry_id, line, role, amount_minor, currency, amount_currency_minor, document_id, run_no) values
 					('` + e3 + `', 1, 'receivable', -250, 'SEK', -250, 'klarna/refund/r1', 1), ('` + e3 + `', 6, 'receivable', 250, 'SEK', 250, 'klarna/refund/r1', 1)`,
 		},
 		{
 			name: "sales that are booked elsewhere stand under their payout", check: "receivable_is_open_items",
-			before: "insert into postings (entry_id, line, role, amount_minor, currency, amount_currency_minor, document_id, run_no) values ('" + e3 + "', 6, 'receivable', -700, 'SEK', -700, 'klarna/payout/P1', 1)",
+			before: "insert into posting_rows (entry_id, line, role, amount_minor, currency, amount_currency_minor, document_id, run_no) values ('" + e3 + "', 6, 'receivable', -700, 'SEK', -700, 'klarna/payout/P1', 1)",
 		},
 
 		{name: "the digests are those of the postings", check: "digests_are_true"},
 		{
 			name: "an amount that was changed", check: "digests_are_true",
-			after: "update postings set amount_minor = amount_minor + 1 where entry_id = '" + e1 + "' and line = 1",
+			after: "update posting_rows set amount_minor = amount_minor + 1 where entry_id = '" + e1 + "' and line = 1",
 			want:  []string{"klarna/delivery 2026-03-02: its postings are not what they were when it was booked"},
 		},
 		{
 			name: "a page that is gone", check: "digests_are_true",
-			after: "delete from postings where book = 'klarna/delivery'",
+			after: "delete from posting_rows where book = 'klarna/delivery'",
 			want:  []string{"klarna/delivery 2026-03-02: its postings are not what they were when it was booked"},
 		},
 		{
@@ -239,28 +246,51 @@ func TestChecks(t *testing.T) {
 		},
 		{
 			name: "a page whose corrections leave nothing has the digest of nothing", check: "digests_are_true",
-			before: "insert into postings select '" + e3 + "'::uuid, * exclude (entry_id) replace (-amount_minor as amount_minor, -amount_currency_minor as amount_currency_minor) from postings where book = 'klarna/delivery'",
+			before: "insert into posting_rows select '" + e3 + "'::uuid, * exclude (entry_id) replace (-amount_minor as amount_minor, -amount_currency_minor as amount_currency_minor) from posting_rows where book = 'klarna/delivery'",
 		},
 
 		{name: "nobody touched the rows", check: "rows_are_unchanged"},
 		{
 			name: "a text that was changed", check: "rows_are_unchanged",
-			after: "update entries set text = 'something else' where entry_id = '" + e1 + "'",
+			after: "update entry_rows set text = 'something else' where entry_id = '" + e1 + "'",
 			want:  []string{"run 1: its entries or postings were altered, added to or removed"},
 		},
 		{
 			name: "two postings that changed places in amount", check: "rows_are_unchanged",
-			after: "update postings set amount_minor = case line when 2 then -25000 else -100000 end where entry_id = '" + e1 + "' and line in (2, 3)",
+			after: "update posting_rows set amount_minor = case line when 2 then -25000 else -100000 end where entry_id = '" + e1 + "' and line in (2, 3)",
 			want:  []string{"run 1: its entries or postings were altered, added to or removed"},
 		},
 		{
 			name: "an entry that was added to an old run", check: "rows_are_unchanged",
-			after: "insert into entries select * from entries where entry_id = '" + e1 + "'",
+			after: "insert into entry_rows select * from entry_rows where entry_id = '" + e1 + "'",
 			want:  []string{"run 1: its entries or postings were altered, added to or removed"},
 		},
 		{
 			name: "all of a run that is gone", check: "rows_are_unchanged",
-			after: "delete from entries; delete from postings",
+			after: "delete from entry_rows; delete from posting_rows",
+			want:  []string{"run 1: its entries or postings were altered, added to or removed"},
+		},
+		{
+			name: "a line that is booked in one row", check: "entries_balance", before: bookedLine,
+		},
+		{
+			name: "a column of a booked line off by an öre", check: "entries_balance", before: bookedLine,
+			after: "update booked_lines set fee = fee + 1",
+			want:  []string{e3 + ": off by 1 minor units"},
+		},
+		{
+			name: "a booked line of a later page", check: "digests_are_true", before: bookedLine,
+			after: "update booked_lines set net = net + 1, counter = counter - 1",
+			want:  []string{"klarna/payout/P1 2026-03-06: its postings are not what they were when it was booked"},
+		},
+		{
+			name: "a booked line that was changed", check: "rows_are_unchanged", before: bookedLine,
+			after: "update booked_lines set net = net + 1, counter = counter - 1",
+			want:  []string{"run 1: its entries or postings were altered, added to or removed"},
+		},
+		{
+			name: "the account of a class of lines that was changed", check: "rows_are_unchanged", before: bookedLine,
+			after: "update line_classes set counter_account = 1930",
 			want:  []string{"run 1: its entries or postings were altered, added to or removed"},
 		},
 		{

@@ -60,7 +60,7 @@ select
     c.payout_document as document_id, c.source, c.payout_document as book, c.event_date, c.book_date, c.currency, c.text, c.rule, c.blob_id, b.row_no, b.locator, b.run_no
 from {{lines}} as b
 inner join {{classes}} as c using (class_no)
-where b.rounding <> 0
+where b.rounding <> 0 or b.rounding_home <> 0
 
 union all
 
