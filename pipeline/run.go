@@ -167,8 +167,8 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	return nil
 }
 
-// countLineExceptions counts the exceptions of the payouts this run touched; the others
-// have what they had.
+// countLineExceptions counts, for the payouts this run touched, the lines that found their document and those
+// that need a person; the other payouts have what they had.
 func (w *work) countLineExceptions(ctx context.Context) error {
 	return w.db.Exec(ctx, touchedPayouts+`;
 		create or replace temp table counted as
@@ -176,6 +176,20 @@ func (w *work) countLineExceptions(ctx context.Context) error {
 			where x.line_id is not null and x.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
 				and x.document_id in (select document_id from touched)
 			group by x.document_id;
+		create or replace temp table matches as
+			select p.document_id,
+				count(*) filter (m.state = 'matched') as matched,
+				count(*) filter (m.state is distinct from 'matched' and p.status = 'booked' and s.unmatched = 'suspense') as unmatched
+			from payout_lines as l
+			inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+			inner join set_sources as s on s.source = l.source
+			inner join line_words as w on w.source = l.source and w.kind in ('sale', 'refund') and w.to_run is null
+				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+			left join line_matches as m on m.line_id = l.line_id
+			where l.run_no >= (select coalesce(min(run_no), 2147483647) from touched) and p.document_id in (select document_id from touched)
+			group by p.document_id;
+		update payouts as p set matched = coalesce(m.matched, 0), unmatched = coalesce(m.unmatched, 0)
+			from touched as t left join matches as m using (document_id) where t.document_id = p.document_id;
 		update payouts as p set line_exceptions = coalesce((select n from counted as c where c.document_id = p.document_id), 0)
 		where p.document_id in (select document_id from touched)`)
 }

@@ -165,15 +165,20 @@ select distinct {{source}}, payout_id from named_lines where payout_id is not nu
 except select source, payout_id from todo_payouts;`,
 }
 
-// headerless gives a payout its row when the source has rows only and no header.
+// headerless gives a payout its row when the source has rows only and no header: it is new when its first
+// rows are, which are of this run.
 const headerless = `
 insert into payouts by name
-select t.source, t.payout_id, t.source || '/payout/' || t.payout_id as document_id, false as has_header, 'pending' as status, 'deducted' as fee_rows,
-	(select max(l.blob_id) from payout_lines as l where l.source = t.source and l.payout_id = t.payout_id) as blob_id, r.run_no
+select t.source, t.payout_id, t.source || '/payout/' || t.payout_id as document_id, false as has_header, 'pending' as status, 'deducted' as fee_rows, l.blob_id, r.run_no
 from todo_payouts as t
 cross join this_run as r
-where t.source = {{source}} and not exists (select 1 from payouts as p where p.source = t.source and p.payout_id = t.payout_id)
-	and exists (select 1 from payout_lines as l where l.source = t.source and l.payout_id = t.payout_id);`
+inner join (
+	select l.source, l.payout_id, max(l.blob_id) as blob_id
+	from payout_lines as l
+	where l.run_no = (select run_no from this_run)
+	group by l.source, l.payout_id
+) as l on l.source = t.source and l.payout_id = t.payout_id
+where t.source = {{source}} and not exists (select 1 from payouts as p where p.source = t.source and p.payout_id = t.payout_id);`
 
 // hasHeaders reports whether the source states its payouts apart from their rows.
 func hasHeaders(src extract.Source) bool {

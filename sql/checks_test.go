@@ -294,6 +294,10 @@ func TestChecks(t *testing.T) {
 			want:  []string{"run 1: its entries or postings were altered, added to or removed"},
 		},
 		{
+			name: "a booked line that its class does not know of", check: "class_sums_are_true", before: bookedLine,
+			want: []string{"class 1, account 1585: the lines say 9800, their sum 0", "class 1, account 2999: the lines say -10000, their sum 0", "class 1, account 6064: the lines say 200, their sum 0"},
+		},
+		{
 			name: "a run that added nothing", check: "rows_are_unchanged",
 			after: "insert into runs (run_no, run_id, journal_hash) values (2, 'run 2', '0')",
 		},

@@ -273,6 +273,7 @@ func ExampleChecks() {
 		fmt.Println(c.Name)
 	}
 	// Output:
+	// class_sums_are_true
 	// digests_are_true
 	// documents_are_unique
 	// entries_balance

@@ -15,7 +15,11 @@ var files embed.FS
 
 // Schema returns the statements that make an empty ledger: macros, tables, views.
 func Schema() string {
-	return read("schema/macros.sql") + strings.ReplaceAll(read("schema/tables.sql"), "{{line_postings}}", LinePostings("booked_lines", "line_classes"))
+	return read("schema/macros.sql") + withPostings(read("schema/tables.sql")) + read("schema/vat_rates.sql")
+}
+
+func withPostings(text string) string {
+	return strings.ReplaceAll(text, "{{line_postings}}", LinePostings("booked_lines", "line_classes"))
 }
 
 // LinePostings is a query of the postings of payout lines, one row each: what the tables
@@ -47,7 +51,7 @@ type Check struct {
 func Checks() []Check {
 	var out []Check
 	for _, name := range names("checks") {
-		text := read(name)
+		text := withPostings(read(name))
 		first, _, _ := strings.Cut(text, "\n")
 		out = append(out, Check{
 			Name:  strings.TrimSuffix(path.Base(name), ".sql"),

@@ -80,7 +80,8 @@ func Book(ctx context.Context, lg *slog.Logger, wall func() time.Time, db *duck.
 		b.rule("40_document_postings")
 		b.apply()
 	}
-	b.rule("50_payout_proof")
+	since := b.count("select coalesce(min(p.run_no), 0) from payouts as p inner join todo_payouts as t on t.source = p.source and t.payout_id = p.payout_id")
+	b.exec("50_payout_proof", strings.ReplaceAll(rule("50_payout_proof"), "{{since}}", fmt.Sprint(since)))
 	b.lines(st.Documents > 0)
 	if b.count("select count(*) from payouts where booked_run = (select run_no from this_run)") > 0 {
 		b.rule("80_payout_postings")
@@ -191,6 +192,9 @@ func (b *booking) lines(documents bool) {
 	for fresh > 0 && b.nextChunk() {
 		b.bookLines(fmt.Sprintf("p.document_id in (select document_id from chunk) and l.run_no >= %d", b.count("select min(run_no) from chunk")),
 			"line_classes", "booked_lines")
+	}
+	if fresh > 0 {
+		b.linePostings("78_class_sums", "new_lines", "line_classes")
 	}
 	if b.count("select count(*) from work_lines where booked_run < (select run_no from this_run)") > 0 {
 		b.exec("late lines", `

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -118,8 +119,20 @@ func (a *app) ossCommand() *cobra.Command {
 			if !quarterForm.MatchString(quarter) {
 				return fmt.Errorf("%w: --quarter %q: write it as 2026Q3", errUsage, quarter)
 			}
-			r := report{view: "oss", columns: "country, vat_rate, rate_type, supply, base, vat, documents", where: "quarter = " + duck.Quote(quarter), order: "country, vat_rate"}
-			return a.published(cmd, func(db *duck.DB) error { return a.report(cmd, db, r, 0) })
+			where := "quarter = " + duck.Quote(quarter)
+			r := report{view: "oss", columns: "country, vat_rate, rate_type, supply, base, vat, base_eur, vat_eur, documents", where: where, order: "country, vat_rate"}
+			return a.published(cmd, func(db *duck.DB) error {
+				if err := a.report(cmd, db, r, 0); err != nil {
+					return err
+				}
+				missing, err := db.Texts(cmd.Context(), "select country from recon.oss where (base_eur is null or vat_eur is null) and "+where+" order by country")
+				if err != nil || len(missing) == 0 {
+					return err
+				}
+				fmt.Fprintf(a.stderr, "currency_rate_missing: no rate of the last day of %s, so there is no euro for %s\n  → set [fx] rates_file to the ECB's eurofxref-hist.csv and run again\n",
+					quarter, strings.Join(slices.Compact(missing), ", "))
+				return errNeedsPerson
+			})
 		},
 	}
 	cmd.Flags().StringVar(&quarter, "quarter", "", "e.g. 2026Q3")

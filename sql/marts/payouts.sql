@@ -1,26 +1,13 @@
 -- recon.payouts: one row per payout and currency
 
 create or replace view recon.payouts as
-with counted as (
-    select l.source, l.payout_id,
-        count(*) filter (m.state = 'matched') as matched,
-        count(*) filter (m.state is distinct from 'matched' and p.status = 'booked' and s.unmatched = 'suspense') as unmatched
-    from main.payout_lines as l
-    inner join main.payouts as p on p.source = l.source and p.payout_id = l.payout_id
-    inner join main.set_sources as s on s.source = l.source
-    inner join main.line_words as w on w.source = l.source and w.kind in ('sale', 'refund') and w.to_run is null
-        and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
-    left join main.line_matches as m on m.line_id = l.line_id
-    group by l.source, l.payout_id
-)
 select p.source, p.payout_id, p.bank_reference, p.paid_date, p.currency, main.major(p.amount_minor, p.currency) as amount,
     main.major(p.sales_minor, p.currency) as sales, main.major(p.refunds_minor, p.currency) as refunds,
     main.major(p.fees_minor, p.currency) as fees, main.major(p.fee_vat_minor, p.currency) as fee_vat,
     main.major(p.other_minor, p.currency) as other, main.major(p.difference_minor, p.currency) as difference,
-    p.lines, coalesce(n.matched, 0) as matched, coalesce(n.unmatched, 0) as unmatched, p.status, p.why as reason,
+    p.lines, coalesce(p.matched, 0) as matched, coalesce(p.unmatched, 0) as unmatched, p.status, p.why as reason,
     p.document_id, main.major(p.opening_minor, p.currency) as opening, main.major(p.closing_minor, p.currency) as closing, p.amount_minor
 from main.payouts as p
-left join counted as n on n.source = p.source and n.payout_id = p.payout_id
 order by p.paid_date, p.source, p.payout_id;
 
 comment on view recon.payouts is 'one row per payout and currency';

@@ -13,9 +13,13 @@ with days as (
 ),
 booked as (
     select p.source, p.currency, o.paid_date as date, sum(p.amount_currency_minor)::bigint as change
-    from main.postings as p
+    from (
+        select source, currency, book, amount_currency_minor from main.posting_rows where role = 'clearing'
+        union all
+        select c.source, c.currency, c.payout_document, s.amount_currency_minor
+        from main.class_sums as s inner join main.line_classes as c using (class_no) where s.role = 'clearing'
+    ) as p
     inner join main.payouts as o on o.document_id = p.book
-    where p.role = 'clearing'
     group by p.source, p.currency, o.paid_date
 ),
 running as (

@@ -34,6 +34,11 @@ create or replace macro converted(m, price_e8, exp_from, exp_to) as
     div_half_away(m::hugeint * price_e8 * (case when exp_to > exp_from then 10 ** (exp_to - exp_from) else 1 end)::hugeint,
         100000000::hugeint * (case when exp_from > exp_to then 10 ** (exp_from - exp_to) else 1 end)::hugeint);
 
+-- An amount times up/down, from one currency's minor units to another's; exact up to the one rounding.
+create or replace macro in_ratio(m, up, down, exp_from, exp_to) as
+    div_half_away(m::hugeint * up * (case when exp_to > exp_from then 10 ** (exp_to - exp_from) else 1 end)::hugeint,
+        down::hugeint * (case when exp_from > exp_to then 10 ** (exp_from - exp_to) else 1 end)::hugeint);
+
 -- A reference as it is compared: no blanks around it, upper case, no leading # or zeros.
 create or replace macro normal_reference(r) as
     nullif(ltrim(upper(trim(r)), '#0'), '');

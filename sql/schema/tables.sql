@@ -85,6 +85,7 @@ create table payouts (
     lines bigint, sales_minor bigint, refunds_minor bigint, fees_minor bigint, fee_vat_minor bigint, other_minor bigint,
     booked_run integer, booked_at timestamp,
     line_exceptions bigint, -- of its lines, how many need a person
+    matched bigint, unmatched bigint, -- of its sale and refund lines, those that found their document and those on suspense
     price_e8 bigint -- of its currency on its date, times 10^8; null in the company's own currency
 );
 create table payout_parts (source varchar, payout_id varchar, part varchar, lines_total bigint, lines_here bigint, blob_id bigint);
@@ -135,6 +136,9 @@ create table booked_lines (
     settles varchar, -- the document whose receivable the counter account clears; null: none
     row_no bigint, locator varchar using compression dictionary, run_no integer
 );
+
+-- The sums of booked_lines, per class, role and account.
+create table class_sums (class_no integer, role varchar, account smallint, amount_minor bigint, amount_currency_minor bigint, postings bigint, run_no integer);
 
 create view entries as
 select * from entry_rows

@@ -1,11 +1,14 @@
 -- Proves each payout that is not booked by the provider's own arithmetic, and says what
 -- stands in the way of booking it.
 -- Source: posting_rules §5; the identities are in each provider's stg_…__payouts.sql.
+--
+-- {{since}} is the first run that read anything of these payouts: older lines need not be looked at.
 
 create or replace temp table new_words as
 select distinct l.source, l.provider_type, l.provider_detail
 from payout_lines as l
-inner join todo_payouts as t on t.source = l.source and t.payout_id = l.payout_id;
+inner join todo_payouts as t on t.source = l.source and t.payout_id = l.payout_id
+where l.run_no >= {{since}};
 
 create or replace temp table word_kinds as
 select
@@ -59,6 +62,8 @@ from payout_lines as l
 inner join todo_payouts as t on t.source = l.source and t.payout_id = l.payout_id
 inner join line_words as k on k.source = l.source and k.to_run is null
     and k.provider_type is not distinct from l.provider_type and k.provider_detail is not distinct from l.provider_detail
+
+where l.run_no >= {{since}}
 
 group by l.source, l.payout_id;
 
