@@ -36,20 +36,26 @@ type answer struct {
 // Errors: the context's; ErrTransient, ErrAuth, ErrRefused, ErrMalformed, saying which. None of
 // them holds key, secret or query.
 func (c *client) get(ctx context.Context, path string, query url.Values) (answer, error) {
-	a, status, err := c.ask(ctx, path, query, c.routed.Load(), c.method())
-	if status == http.StatusUnauthorized && c.auth == "" && c.base.Scheme == "http" && c.method() == "header" {
-		if signed, code, e := c.ask(ctx, path, query, c.routed.Load(), "oauth"); code != http.StatusUnauthorized {
-			c.signed.Store(e == nil)
-			a, status, err = signed, code, e
+	routed, auth := c.routed.Load(), c.method()
+	a, status, err := c.ask(ctx, path, query, routed, auth)
+	for tried := err; ; tried = err {
+		foreign := new(foreignError)
+		switch {
+		case status == http.StatusUnauthorized && c.auth == "" && auth == "header" && c.base.Scheme == "http":
+			auth = "oauth"
+		case status == http.StatusNotFound && errors.As(err, &foreign) && !routed:
+			routed = true
+		case err == nil:
+			c.routed.Store(routed)
+			c.signed.Store(auth == "oauth")
+			return a, nil
+		default:
+			return a, err
+		}
+		if a, status, err = c.ask(ctx, path, query, routed, auth); err != nil && status == http.StatusNotFound && errors.As(err, &foreign) {
+			return a, tried // neither way leads to WordPress: what it said first is what a person should see
 		}
 	}
-	if foreign := new(foreignError); errors.As(err, &foreign) && status == http.StatusNotFound && !c.routed.Load() {
-		if routed, _, e := c.ask(ctx, path, query, true, c.method()); e == nil {
-			c.routed.Store(true)
-			return routed, nil
-		}
-	}
-	return a, err
 }
 
 func (c *client) method() string {

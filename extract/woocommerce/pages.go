@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -55,11 +57,42 @@ func (q *sequence) orderList(ctx context.Context, w extract.Window) {
 	}
 	for walk := 1; ; walk++ {
 		shrunk, ok := q.walk(ctx, query, named)
-		if !ok || !shrunk {
+		if !ok {
+			return
+		}
+		if !shrunk {
+			q.trash(ctx, query, named)
 			return
 		}
 		if walk == maxWalks {
 			q.fail(&placed{error: fmt.Errorf("%w: the list of orders got shorter each of the %d times it was read", extract.ErrTransient, walk), where: "/orders"}, "")
+			return
+		}
+	}
+}
+
+// trash yields the orders of the window that were thrown away, which are in no other list: what was
+// delivered and thrown away between two runs would never be seen. A shop that does not have such a list is left alone.
+func (q *sequence) trash(ctx context.Context, query, named url.Values) {
+	query, named = maps.Clone(query), maps.Clone(named)
+	query.Set("status", "trash")
+	named.Set("status", "trash")
+	for n := 1; n <= maxPages; n++ {
+		p, err := q.client.page(ctx, query, named, n)
+		if errors.Is(err, extract.ErrRefused) {
+			return
+		}
+		if err != nil {
+			q.fail(err, "")
+			return
+		}
+		var list []struct {
+			Status text `json:"status"`
+		}
+		if json.Unmarshal(p.blob.Body, &list) != nil || len(list) == 0 || list[0].Status != "trash" {
+			return
+		}
+		if !q.yield(p.blob, nil) || p.pages >= 0 && n >= p.pages || p.pages < 0 && p.elements < pageSize {
 			return
 		}
 	}
