@@ -2,10 +2,14 @@ package woocommerce_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -50,6 +54,17 @@ func staged(t testing.TB, file, query string, answers ...answer) []string {
 		t.Fatal(err)
 	}
 	if err := db.Exec(ctx, "create or replace table valid as select blob_id, key, body::json as body from answers; create or replace temp view raw as select * from valid"); err != nil {
+		t.Fatal(err)
+	}
+	return restaged(t, file, query)
+}
+
+// restaged runs a model over the same answers once more.
+func restaged(t testing.TB, file, query string) []string {
+	t.Helper()
+	ctx := context.Background()
+	db, err := database()
+	if err != nil {
 		t.Fatal(err)
 	}
 	model, err := fs.ReadFile(woocommerce.Source().Files, file)
@@ -247,5 +262,65 @@ func TestRefunds(t *testing.T) {
 	got = staged(t, "stg_woocommerce__refunds.sql", "select order_id || ' ' || coalesce(doc_ref, 'none') from rows", answer{4, refundsKey, "[]"})
 	if diff := cmp.Diff([]string{"727 none"}, got); diff != "" {
 		t.Errorf("no refunds (-want +got):\n%s", diff)
+	}
+}
+
+// The samples of the documentation are read: an order's lines, shipping and tax are its total, and its refunds are
+// one with a line and one without.
+func TestSamplesOfTheDocumentation(t *testing.T) {
+	folder := "../../../shared/data/woocommerce"
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Skip("no samples of the documentation: ", err)
+		}
+		return string(b)
+	}
+	a := answer{1, "orders?page=1", read("docs_orders_03_list-all-orders.json")}
+	got := staged(t, "stg_woocommerce__documents.sql", `select concat_ws(' ', kind, doc_ref, event_at, currency, amount_minor, country, method) from rows order by kind desc, doc_ref`, a)
+	want := []string{
+		"order 723 2017-03-21 19:16:00 USD 3900 BR bacs", "order 727 2017-03-22 19:28:02 USD 2935 US bacs",
+		"delivery 723 2017-03-21 19:54:51 USD 3900 BR bacs",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("documents (-want +got):\n%s", diff)
+	}
+	got = staged(t, "stg_woocommerce__document_lines.sql", `select doc_ref || ' ' || sum(gross_minor) || ' ' || sum(vat_minor) from rows where kind = 'order' group by doc_ref order by doc_ref`, a)
+	if diff := cmp.Diff([]string{"723 3900 0", "727 2935 135"}, got); diff != "" {
+		t.Errorf("sums (-want +got):\n%s", diff)
+	}
+	r := answer{2, "refunds/723?currency=USD&country=BR", read("docs_order-refunds_03_list-all-refunds.json")}
+	got = staged(t, "stg_woocommerce__refunds.sql", "select doc_ref || ' ' || amount_minor || ' ' || event_at from rows order by doc_ref", r)
+	if diff := cmp.Diff([]string{"724 900 2017-03-21 19:55:37", "726 1000 2017-03-21 20:07:11"}, got); diff != "" {
+		t.Errorf("refunds (-want +got):\n%s", diff)
+	}
+	got = staged(t, "stg_woocommerce__refund_lines.sql", "select doc_ref || ' ' || gross_minor from rows", r)
+	if diff := cmp.Diff([]string{"724 900"}, got); diff != "" {
+		t.Errorf("refund lines (-want +got):\n%s", diff)
+	}
+}
+
+// A year of a large shop is staged in seconds.
+func TestStagingIsQuick(t *testing.T) {
+	if os.Getenv("KVITT_LARGE") == "" {
+		t.Skip("set KVITT_LARGE=1 to stage 100 000 orders")
+	}
+	var answers []answer
+	for p := range 1000 {
+		var os []string
+		for i := range 100 {
+			os = append(os, strings.Replace(order(""), `"id": 727`, fmt.Sprintf(`"id": %d`, 1000+p*100+i), 1))
+		}
+		answers = append(answers, answer{int64(p), fmt.Sprintf("orders?page=%d", p), "[" + strings.Join(os, ",") + "]"})
+	}
+	for _, file := range []string{"stg_woocommerce__documents.sql", "stg_woocommerce__document_lines.sql", "stg_woocommerce__document_keys.sql"} {
+		staged(t, file, "select '' from rows limit 0", answers...)
+		start := time.Now()
+		got := restaged(t, file, "select count(*)::varchar from (select distinct on (kind, doc_ref) * from rows)")
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("%s took %v", file, took)
+		} else {
+			t.Log(file, got, took)
+		}
 	}
 }

@@ -11,9 +11,9 @@ with
 items as (
 
     select
-        blob_id, key, generate_subscripts(list, 1) - 1 as position, unnest(list) as item
+        blob_id, key, generate_subscripts(list, 1) - 1 as position, unnest(list) as r
     from (
-        select blob_id, key, from_json(case json_type(body) when 'ARRAY' then body else json_array(body) end, '["JSON"]') as list
+        select blob_id, key, from_json(case json_type(body) when 'ARRAY' then body else json_array(body) end, '[{"id": "VARCHAR", "transaction_id": "VARCHAR", "meta_data": [{"key": "VARCHAR", "value": "VARCHAR"}]}]') as list
         from raw
     )
 
@@ -22,8 +22,7 @@ items as (
 refunds as (
 
     select
-        *, split_part(substr(key, length('refunds/') + 1), '?', 1) as order_id,
-        from_json(item, '{"id": "VARCHAR", "transaction_id": "VARCHAR", "meta_data": [{"key": "VARCHAR", "value": "VARCHAR"}]}') as r
+        *, split_part(substr(key, length('refunds/') + 1), '?', 1) as order_id
     from items
 
 ),

@@ -12,23 +12,14 @@ with
 items as (
 
     select
-        blob_id, key, generate_subscripts(list, 1) - 1 as position, unnest(list) as item
+        blob_id, key, generate_subscripts(list, 1) - 1 as position, unnest(list) as o
     from (
-        select blob_id, key, from_json(case json_type(body) when 'ARRAY' then body else json_array(body) end, '["JSON"]') as list
-        from raw
-    )
-
-),
-
-read as (
-
-    select
-        *,
-        from_json(item, '{"id": "VARCHAR",
+        select blob_id, key, from_json(case json_type(body) when 'ARRAY' then body else json_array(body) end, '[{"id": "VARCHAR",
             "line_items": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}],
             "shipping_lines": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}],
-            "fee_lines": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}]}') as o
-    from items
+            "fee_lines": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}]}]') as list
+        from raw
+    )
 
 ),
 
@@ -37,7 +28,7 @@ documents as (
     select
         blob_id, o.id as ref, split_part(substr(key, length('refunds/') + 1), '?', 1) as order_id, o, -1 as sign,
         woo_param(key, 'currency') as currency, woo_param(key, 'country') as country, woo_param(key, 'rates') as stated_rates
-    from read
+    from items
     where o.id is not null
     qualify row_number() over (partition by o.id order by blob_id desc, position desc) = 1
 

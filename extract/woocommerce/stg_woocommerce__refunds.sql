@@ -12,7 +12,7 @@ with
 
 answers as (
 
-    select blob_id, key, from_json(body, '["JSON"]') as list
+    select blob_id, key, from_json(body, '[{"id": "VARCHAR", "amount": "VARCHAR", "total": "VARCHAR", "date_created": "VARCHAR", "date_created_gmt": "VARCHAR", "reason": "VARCHAR"}]') as list
     from raw
     where json_type(body) = 'ARRAY'
 
@@ -20,7 +20,7 @@ answers as (
 
 items as (
 
-    select blob_id, key, generate_subscripts(list, 1) - 1 as position, unnest(list) as item from answers
+    select blob_id, key, generate_subscripts(list, 1) - 1 as position, unnest(list) as r from answers
 
     union all
 
@@ -31,8 +31,7 @@ items as (
 refunds as (
 
     select
-        *, split_part(substr(key, length('refunds/') + 1), '?', 1) as order_id,
-        from_json(item, '{"id": "VARCHAR", "amount": "VARCHAR", "total": "VARCHAR", "date_created": "VARCHAR", "date_created_gmt": "VARCHAR", "reason": "VARCHAR"}') as r
+        *, split_part(substr(key, length('refunds/') + 1), '?', 1) as order_id
     from items
 
 )

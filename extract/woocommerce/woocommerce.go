@@ -80,6 +80,15 @@ func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extra
 		case r.Stream == refunds && r.IDs != nil:
 			q.eachAhead(ctx, r.IDs, c.refunds)
 		case r.Stream == lookup && r.IDs != nil:
+			// A sale and its refund lead to the same order.
+			seen := map[string]bool{}
+			q.yield = func(b extract.Blob, err error) bool {
+				if err == nil && seen[b.Key] {
+					return true
+				}
+				seen[b.Key] = err == nil
+				return yield(b, err)
+			}
 			q.eachAhead(ctx, r.IDs, c.look)
 		case r.Stream == refunds || r.Stream == lookup:
 			q.fail(fmt.Errorf("%w: %s are read by ID", extract.ErrRefused, r.Stream), "")
