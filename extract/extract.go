@@ -122,6 +122,8 @@ type Stage struct {
 	Flows []string
 	// Backfill says that the IDs a user gives (checkout IDs) are IDs of this stream.
 	Backfill bool
+	// Along says that the stream is followed, by Follow, after orders were read by a user's IDs too.
+	Along bool
 	// Late stages wait until every source has fetched the others: a shop looks up the sale
 	// behind a payout line of some provider that no document is known for.
 	Late bool
@@ -133,6 +135,10 @@ type Model struct {
 	Entity string // payouts, payout_parts, payout_lines, documents, document_lines, document_keys
 	Stream Stream
 	File   string // "stg_klarna__payouts.sql" in Files
+	// Kinds of documents that the model yields, when another stream has the others of the same order:
+	// what it yields replaces those kinds only. An order that has none of them any more is a row with
+	// order_id and without doc_ref. Nil: an order is read whole.
+	Kinds []string
 }
 
 // A Source describes a connector to the pipeline.

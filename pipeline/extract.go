@@ -95,7 +95,7 @@ func (w *work) extractSource(ctx context.Context, src Source, sel Selection, lat
 	var n int64
 	var errs []error
 	for _, st := range src.Connector.Stages {
-		if st.Late != late || !src.wants(st) || (len(sel.IDs) > 0 && !st.Backfill) {
+		if st.Late != late || !src.wants(st) || (len(sel.IDs) > 0 && !st.Backfill && !st.Along) {
 			continue
 		}
 		req, err := w.request(ctx, src, st, sel)
@@ -121,7 +121,7 @@ func (w *work) extractSource(ctx context.Context, src Source, sel Selection, lat
 // a window from a little before the last one to now.
 func (w *work) request(ctx context.Context, src Source, st extract.Stage, sel Selection) (extract.Request, error) {
 	req := extract.Request{Stream: st.Stream}
-	if len(sel.IDs) > 0 {
+	if len(sel.IDs) > 0 && st.Backfill {
 		req.IDs = sel.IDs
 		return req, nil
 	}
@@ -222,7 +222,7 @@ func (w *work) fetch(ctx context.Context, src Source, x extract.Extractor, req e
 			n++
 			bytes += int64(len(blob.Body))
 		}
-		if blob.Gone && len(req.IDs) > 0 {
+		if blob.Gone && len(req.IDs) > 0 && strings.HasPrefix(blob.Key, "order/") {
 			w.gone = append(w.gone, strings.TrimPrefix(blob.Key, "order/"))
 		}
 		if bytes > commitEvery {

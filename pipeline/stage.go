@@ -183,13 +183,13 @@ func (s *staging) flush() error {
 			select blob_id, key, body from read_json(%[1]s, format = 'newline_delimited', maximum_object_size = %[4]d,
 				columns = {blob_id: 'BIGINT', key: 'VARCHAR', body: 'VARCHAR'});
 		create or replace temp table valid_answers as
-			select blob_id, key, body::json as body from answers where json_valid(body) and json_type(body) = 'OBJECT' order by blob_id;
+			select blob_id, key, body::json as body from answers where json_valid(body) and json_type(body) in ('OBJECT', 'ARRAY') order by blob_id;
 		create or replace temp view raw as select * from valid_answers;
 		insert into exceptions by name
 			select name_of('malformed_record ' || %[2]s || '/' || key || ' ' || %[3]d) as exception_id, 'malformed_record' as kind, %[2]s as source,
 				%[2]s || '/' || key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
 				left(body, 200) as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
-			from answers, this_run as r where not (json_valid(body) and json_type(body) = 'OBJECT')`,
+			from answers, this_run as r where not (json_valid(body) and json_type(body) in ('OBJECT', 'ARRAY'))`,
 		duck.Quote(path), duck.Quote(s.source), s.w.runNo, longest)); err != nil {
 		return err
 	}

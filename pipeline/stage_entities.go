@@ -33,6 +33,7 @@ func (s *staging) model(src Source, m extract.Model) error {
 		merge += headerless
 	}
 	query := strings.ReplaceAll(merge, "{{source}}", duck.Quote(src.Name))
+	query = strings.ReplaceAll(query, "{{kinds}}", ofKinds(m))
 	if err := s.w.db.Exec(s.ctx, query); err != nil {
 		return fmt.Errorf("%s: %w", m.File, err)
 	}
@@ -44,8 +45,21 @@ const lineContent = `concat_ws('|', {{source}}, payout_id, part, provider_type, 
 	coalesce(order_reference, ''), coalesce(other_references, ''), coalesce(epoch_us(event_at), 0), coalesce(currency, ''),
 	coalesce(gross_minor::varchar, '?'), coalesce(fee_minor::varchar, '?'), coalesce(fee_vat_minor, 0), coalesce(net_minor::varchar, '?'), coalesce(row_off_minor, 0), coalesce(text, ''))`
 
+// ofKinds narrows what a model's documents replace to the kinds it yields.
+func ofKinds(m extract.Model) string {
+	if len(m.Kinds) == 0 {
+		return ""
+	}
+	quoted := make([]string, len(m.Kinds))
+	for i, k := range m.Kinds {
+		quoted[i] = duck.Quote(k)
+	}
+	return " and kind in (" + strings.Join(quoted, ", ") + ")"
+}
+
 var merges = map[string]string{
-	// An order is read whole: its newest version replaces what was known of it.
+	// An order is read whole, or the kinds of its documents that a model has are: the newest version
+	// replaces what was known of it. All its documents are looked at again: a refund is judged by what was delivered.
 	"documents": `
 create or replace temp table newest as
 select order_id, max(blob_id) as blob_id from incoming where order_id is not null group by order_id;
@@ -55,12 +69,13 @@ select document_id from documents as d
 where d.source = {{source}} and d.order_id in (select order_id from newest)
 union
 select {{source}} || '/' || i.kind || '/' || i.doc_ref from incoming as i inner join newest using (order_id, blob_id)
+where i.doc_ref is not null
 except
 select document_id from todo_documents;
 
-delete from document_lines where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest));
-delete from document_keys where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest));
-delete from documents where source = {{source}} and order_id in (select order_id from newest);
+delete from document_lines where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest){{kinds}});
+delete from document_keys where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest){{kinds}});
+delete from documents where source = {{source}} and order_id in (select order_id from newest){{kinds}};
 
 insert into documents by name
 select distinct on (i.kind, i.doc_ref)

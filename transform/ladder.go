@@ -102,6 +102,7 @@ func climb(l Line, b *OpenItems, tolerance int64) (*Match, *Issue) {
 			Evidence:   describe(l.Candidates, b),
 			Suggestion: "ask the provider what the row should say"}
 	}
+	l.Candidates = ofStrongest(l.Candidates)
 	ambiguous := 0
 	for rung := 1; rung <= 5; rung++ {
 		fits := fitting(l, b, tolerance, rung)
@@ -133,6 +134,24 @@ func climb(l Line, b *OpenItems, tolerance int64) (*Match, *Issue) {
 		issue.Suggestion = "look at the documents listed; the provider may have paid it twice"
 	}
 	return nil, issue
+}
+
+// ofStrongest leaves out what a weaker key says of other orders than those that the strongest key
+// names: two shops may both have an order 1001, and the provider's own ID says which is meant.
+func ofStrongest(cs []Candidate) []Candidate {
+	strongest := 0
+	for _, c := range cs {
+		if strongest == 0 || c.Rung < strongest {
+			strongest = c.Rung
+		}
+	}
+	var out []Candidate
+	for _, c := range cs {
+		if c.Rung == strongest || c.OrderID == "" || slices.ContainsFunc(cs, func(o Candidate) bool { return o.Rung == strongest && (o.OrderID == c.OrderID || o.OrderID == "") }) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // fitting returns the documents of one rung that l can settle, each once.

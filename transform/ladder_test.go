@@ -474,3 +474,19 @@ func TestLinesOfDifferentDocumentsDoNotDisturbEachOther(t *testing.T) {
 		t.Errorf("matches mismatch (-forward +backward):\n%s", diff)
 	}
 }
+
+// Two shops may both have an order 1001. The provider's own ID of the order says which is meant, also while
+// only the other one could be paid.
+func TestAWeakerKeyNamesNoOtherOrder(t *testing.T) {
+	other := delivery(4, "d2")
+	other.OrderID = "order 1001 of another shop"
+	undelivered := by(2, "order", "o1")
+	got := says(Climb([]Line{pays("l1", 400, undelivered, other)}, items(amounts{"o1": 400, "d2": 400}), 100))
+	if diff := cmp.Diff([]string{"l1 settles 400 of o1 by order_id, not_delivered, after 0, rounding 0"}, got); diff != "" {
+		t.Errorf("with its own order (-want +got):\n%s", diff)
+	}
+	got = says(Climb([]Line{pays("l1", 400, other)}, items(amounts{"d2": 400}), 100))
+	if diff := cmp.Diff([]string{"l1 settles 400 of d2 by reference, matched, after 0, rounding 0"}, got); diff != "" {
+		t.Errorf("without it (-want +got):\n%s", diff)
+	}
+}

@@ -18,6 +18,14 @@ known_keys as (
 
 ),
 
+other_names as (
+
+    select line_id, normal_reference(unnest(string_split(other_references, '|'))) as normal
+    from payout_lines
+    where {{late}} and other_references is not null
+
+),
+
 open_lines as (
 
     select l.line_id, l.source, l.payout_id
@@ -29,7 +37,9 @@ open_lines as (
         and (
             l.event_key in (select value from known_keys where key_type = 'event_id')
             or l.order_key in (select value from known_keys where key_type = 'order_id')
-            or normal_reference(l.order_reference) in (select normal from known_keys where key_type in ('order_number', 'reference', 'payment_id'))
+            or normal_reference(l.order_key) in (select normal from known_keys where key_type = 'payment_id')
+            or normal_reference(l.order_reference) in (select normal from known_keys where key_type in ('order_number', 'reference'))
+            or l.line_id in (select line_id from other_names where normal in (select normal from known_keys where key_type in ('order_number', 'reference')))
         )
         and not exists (select 1 from line_matches as m where m.line_id = l.line_id and m.state = 'matched')
 

@@ -1,0 +1,135 @@
+-- stg_woocommerce__refund_lines: one row per line of a refund. An amount-only refund has none.
+--
+-- Stream: refunds (the refunds of an order)
+-- Key:    kind, doc_ref, line_no
+-- Units:  minor units with VAT included; > 0 is given back. Lines come negative; a return fee that is kept comes positive
+-- Source: https://woocommerce.github.io/woocommerce-rest-api-docs/#order-refund-line-items-properties
+--
+-- What a rate is comes from the order, by way of the key: a refund names rates by ID only.
+
+with
+
+items as (
+
+    select
+        blob_id, key, generate_subscripts(list, 1) - 1 as position, unnest(list) as o
+    from (
+        select blob_id, key, from_json(case json_type(body) when 'ARRAY' then body else json_array(body) end, '[{"id": "VARCHAR",
+            "line_items": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}],
+            "shipping_lines": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}],
+            "fee_lines": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}]}]') as list
+        from raw
+    )
+
+),
+
+documents as (
+
+    select
+        blob_id, o.id as ref, split_part(substr(key, length('refunds/') + 1), '?', 1) as order_id, o, -1 as sign,
+        woo_param(key, 'currency') as currency, woo_param(key, 'country') as country, woo_param(key, 'rates') as stated_rates
+    from items
+    where o.id is not null
+    qualify row_number() over (partition by o.id order by blob_id desc, position desc) = 1
+
+),
+
+rates as (
+
+    select ref, split_part(r, ':', 1) as rate_id, try_cast(split_part(r, ':', 2) as integer) as rate_bp, split_part(r, ':', 3) = 'c' as compound
+    from (select ref, unnest(string_split(stated_rates, ',')) as r from documents where stated_rates <> '')
+    where try_cast(split_part(r, ':', 2) as integer) is not null
+
+),
+
+rows as (
+
+    select blob_id, ref, order_id, country, currency, sign, 1 as section, generate_subscripts(o.line_items, 1) as n, unnest(o.line_items) as l from documents
+    union all
+    select blob_id, ref, order_id, country, currency, sign, 2, generate_subscripts(o.shipping_lines, 1), unnest(o.shipping_lines) from documents
+    union all
+    select blob_id, ref, order_id, country, currency, sign, 3, generate_subscripts(o.fee_lines, 1), unnest(o.fee_lines) from documents
+
+),
+
+amounts as (
+
+    select
+        *,
+        coalesce(woo_decimal(l.total), 0) as net,
+        woo_decimal(l.total_tax) as stated_tax,
+        -- Entries of rates that do not apply come with an empty total.
+        list_filter(list_transform(coalesce(l.taxes, []), t -> {'id': t.id, 'tax': coalesce(woo_decimal(t.total), 0)}), t -> t.tax <> 0) as taxes,
+        coalesce(list_aggregate(list_transform(coalesce(l.taxes, []), t -> coalesce(woo_decimal(t.total), 0)), 'sum'), 0)::decimal(21, 8) as exact_tax
+    from rows
+
+),
+
+taxed as (
+
+    select
+        *,
+        -- Six places where they are there and mean the same, so that net and tax that were one price are that price again.
+        case when stated_tax is null or (len(taxes) > 0 and abs(exact_tax - stated_tax) <= 0.01 * len(taxes)) then exact_tax else stated_tax end as tax
+    from amounts
+
+),
+
+-- What each rate comes to over the document, for rates that it does not state.
+quotients as (
+
+    select ref, rate_id, woo_rate(any_value(country), sum(net)::decimal(21, 8), sum(tax)::decimal(21, 8), count(*)) as rate_bp
+    from (select ref, country, net, unnest(taxes, recursive := true) from (select ref, country, net, list_transform(taxes, t -> {'rate_id': t.id, 'tax': t.tax}) as taxes from taxed where len(taxes) > 0))
+    group by ref, rate_id
+
+),
+
+applied as (
+
+    select t.ref, t.section, t.n, sum(case when coalesce(r.compound, false) then 0 else coalesce(r.rate_bp, q.rate_bp) end) as simple,
+        sum(case when coalesce(r.compound, false) then coalesce(r.rate_bp, q.rate_bp) else 0 end) as compound
+    from (select ref, section, n, unnest(list_transform(taxes, t -> t.id)) as rate_id from taxed) as t
+    left join rates as r on r.ref = t.ref and r.rate_id = t.rate_id
+    left join quotients as q on q.ref = t.ref and q.rate_id is not distinct from t.rate_id
+    group by t.ref, t.section, t.n
+
+),
+
+lines as (
+
+    select
+        t.ref, t.order_id, t.section, t.n, t.currency, t.l,
+        case
+            when a.simple is not null then a.simple + a.compound + div_half_away(a.simple::hugeint * a.compound, 10000)
+            -- A tax that names no rate.
+            when t.tax <> 0 then woo_rate(t.country, t.net, t.tax, 1)
+            else 0
+        end::integer as rate_bp,
+        sign * woo_minor(t.net + t.tax, t.currency) as gross_minor,
+        sign * woo_minor(coalesce(t.stated_tax, t.tax), t.currency) as vat_minor
+    from taxed as t
+    left join applied as a on a.ref = t.ref and a.section = t.section and a.n = t.n
+
+)
+
+
+select
+    'refund' as kind, ref as doc_ref, order_id, row_number() over (partition by ref order by section, n) as line_no,
+    case section
+            when 2 then 'shipping'
+            when 3 then case
+                when vat_minor = 0 and gross_minor > 0 and woo_is_gift_card(l.name) then 'gift_card'
+                when vat_minor = 0 and gross_minor > 0 and woo_is_store_credit(l.name) then 'store_credit'
+                when gross_minor < 0 then 'discount' else 'fee' end
+            else case
+                -- A gift card that was sold is a debt to its holder, and no sale yet.
+                when vat_minor = 0 and len(list_filter(l.meta_data, m -> regexp_matches(lower(m.key), '^_?(wc_gc_|pw_gift_card|ywgc_|giftcard_|gift_card_)'))) > 0 then 'gift_card'
+                else 'goods' end
+        end as line_type,
+    coalesce(nullif(l.sku, ''), nullif(l.product_id, ''), nullif(l.method_id, '')) as reference,
+    abs(try_cast(woo_decimal(l.quantity) as bigint)) as quantity,
+    gross_minor, vat_minor, rate_bp
+
+from lines
+
+where gross_minor is distinct from 0 or vat_minor is distinct from 0
