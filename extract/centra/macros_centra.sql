@@ -15,24 +15,24 @@ create or replace temp macro centra_list(j) as
     case when json_type(j) = 'ARRAY' then from_json(j, '["JSON"]') else []::json[] end;
 
 -- A discount that is money owed to the customer: a voucher with credit, a gift certificate (AppliedVoucherCredit).
-create or replace temp macro centra_credit(x) as regexp_matches(coalesce(x ->> '$.__typename', ''), '(?i)credit|gift');
+create or replace temp macro centra_credit(item_) as regexp_matches(coalesce(item_ ->> '$.__typename', ''), '(?i)credit|gift');
 
-create or replace temp macro centra_failed(x) as upper(coalesce(x ->> '$.status', '')) in ('FAILED', 'FAILURE', 'ERROR', 'DECLINED', 'CANCELLED');
+create or replace temp macro centra_failed(item_) as upper(coalesce(item_ ->> '$.status', '')) in ('FAILED', 'FAILURE', 'ERROR', 'DECLINED', 'CANCELLED');
 
-create or replace temp macro centra_kind(x) as upper(coalesce(x ->> '$.entryType', ''));
+create or replace temp macro centra_kind(item_) as upper(coalesce(item_ ->> '$.entryType', ''));
 
 -- The IDs in a payment provider's own reply, which Centra keeps as text. "raw" may be JSON in JSON.
-create or replace temp macro centra_ids(x) as
-    list_distinct(regexp_extract_all(replace(coalesce(x ->> '$.paramsJSON', ''), '\', ''),
+create or replace temp macro centra_ids(item_) as
+    list_distinct(regexp_extract_all(replace(coalesce(item_ ->> '$.paramsJSON', ''), '\', ''),
         '"(?:capture_id|captureId|refund_id|refundId|pspReference|transactionId|transaction_id|paymentTransactionId|PaymentTransactionId)"\s*:\s*"?([^",}\s]+)', 1));
 
 -- What an entry of the payment history is called at the provider.
-create or replace temp macro centra_refs(x) as
-    list_filter([nullif(x ->> '$.externalReference', ''), nullif(x ->> '$.externalId', '')], v -> v is not null);
+create or replace temp macro centra_refs(item_) as
+    list_filter([nullif(item_ ->> '$.externalReference', ''), nullif(item_ ->> '$.externalId', '')], lambda v: v is not null);
 
 -- A payment, as opposed to money going back, an authorisation given up, or a gift card.
-create or replace temp macro centra_is_payment(x) as
-    not regexp_matches(centra_kind(x), '^(REFUND|CANCEL)|GIFT_CARD$|_FAILED$') and not centra_failed(x);
+create or replace temp macro centra_is_payment(item_) as
+    not regexp_matches(centra_kind(item_), '^(REFUND|CANCEL)|GIFT_CARD$|_FAILED$') and not centra_failed(item_);
 
 -- Orders, each in its newest version. Types Order, OrderTotals.
 create or replace temp macro centra_orders() as table
@@ -47,7 +47,7 @@ select
     upper(coalesce(o.x ->> '$.status', '')) as status,
     centra_list(o.x -> '$.paymentHistory') as history
 from (
-    select blob_id, unnest(list_transform(centra_list(body -> '$.data.orders'), (x, i) -> {'x': x, 'i': i})) as o
+    select blob_id, unnest(list_transform(centra_list(body -> '$.data.orders'), lambda x, i: {'x': x, 'i': i})) as o
     from raw
 )
 qualify row_number() over (partition by o.x ->> '$.id' order by blob_id desc) = 1;
@@ -72,16 +72,16 @@ shipped as (
         coalesce(centra_minor(o.o ->> '$.totals.handling.value', o.currency), 0) as order_handling,
         coalesce(centra_minor(o.o ->> '$.totals.taxDeducted.value', o.currency), 0) <> 0 as tax_deducted,
         o.o -> '$.totals' as totals
-    from (select *, unnest(list_transform(centra_list(o -> '$.shipments'), (x, i) -> {'x': x, 'i': i})) as s from centra_orders()) as o
+    from (select *, unnest(list_transform(centra_list(o -> '$.shipments'), lambda x, i: {'x': x, 'i': i})) as s from centra_orders()) as o
     where s.x ->> '$.shippedAt' is not null or lower(s.x ->> '$.isShipped') = 'true'
 ),
 
 sums as (
     select *,
-        coalesce(list_sum(list_transform(lines, l -> centra_minor(l ->> '$.lineValue.value', currency))), 0)::bigint as goods_with,
-        list_sum(list_transform(lines, l -> centra_minor(l ->> '$.lineValueExTax.value', currency)))::bigint as goods_without,
-        coalesce(list_sum(list_transform(discounts, d -> case when centra_credit(d) then 0 else abs(centra_minor(d ->> '$.value.value', currency)) end)), 0)::bigint as discount,
-        coalesce(list_sum(list_transform(discounts, d -> case when centra_credit(d) then abs(centra_minor(d ->> '$.value.value', currency)) else 0 end)), 0)::bigint as credit,
+        coalesce(list_sum(list_transform(lines, lambda l: centra_minor(l ->> '$.lineValue.value', currency))), 0)::bigint as goods_with,
+        list_sum(list_transform(lines, lambda l: centra_minor(l ->> '$.lineValueExTax.value', currency)))::bigint as goods_without,
+        coalesce(list_sum(list_transform(discounts, lambda d: case when centra_credit(d) then 0 else abs(centra_minor(d ->> '$.value.value', currency)) end)), 0)::bigint as discount,
+        coalesce(list_sum(list_transform(discounts, lambda d: case when centra_credit(d) then abs(centra_minor(d ->> '$.value.value', currency)) else 0 end)), 0)::bigint as credit,
         order_shipping + order_handling as most
     from shipped
 ),
@@ -142,7 +142,7 @@ returned as (
         o.* exclude (o, locator), '$.data.returns[' || (r.i - 1) || ']' as place, r.x as r,
         r.x ->> '$.id' as doc_ref,
         upper(coalesce(nullif(r.x ->> '$.returnStatus', ''), r.x ->> '$.status', '')) as return_status,
-        list_filter(centra_list(r.x -> '$.refundPaymentHistory'), x -> centra_kind(x) like 'REFUND%' and centra_kind(x) not like '%FAILED' and not centra_failed(x)) as refunds,
+        list_filter(centra_list(r.x -> '$.refundPaymentHistory'), lambda x: centra_kind(x) like 'REFUND%' and centra_kind(x) not like '%FAILED' and not centra_failed(x)) as refunds,
         abs(centra_minor(r.x ->> '$.grandTotal.value', o.currency)) as total,
         centra_list(r.x -> '$.lines') as lines,
         r.x -> '$.totals' as totals,
@@ -152,9 +152,9 @@ returned as (
         coalesce(abs(centra_minor(r.x ->> '$.totals.returnCost.value', o.currency)), 0) as cost_stated,
         coalesce(centra_minor(r.x ->> '$.totals.taxDeducted.value', o.currency), 0) <> 0 as tax_deducted,
         coalesce(list_sum(list_transform(centra_list(r.x -> '$.discountsApplied'),
-            d -> case when centra_credit(d) then abs(centra_minor(d ->> '$.value.value', o.currency)) else 0 end)), 0)::bigint as credit_stated
+            lambda d: case when centra_credit(d) then abs(centra_minor(d ->> '$.value.value', o.currency)) else 0 end)), 0)::bigint as credit_stated
     from (
-        select blob_id, unnest(list_transform(centra_list(body -> '$.data.returns'), (x, i) -> {'x': x, 'i': i})) as r from raw
+        select blob_id, unnest(list_transform(centra_list(body -> '$.data.returns'), lambda x, i: {'x': x, 'i': i})) as r from raw
     ) as a
     inner join centra_orders() as o on o.blob_id = a.blob_id and o.order_id = a.r.x ->> '$.order.id'
 ),
@@ -162,11 +162,11 @@ returned as (
 sums as (
     select *,
         return_status in ('COMPLETED', 'COMPLETE') or len(refunds) > 0 as counts,
-        list_bool_and(list_transform(lines, l -> (l ->> '$.lineValue.value') is not null)) is not false as priced,
-        coalesce(list_sum(list_transform(lines, l -> abs(centra_minor(l ->> '$.lineValue.value', currency)))), 0)::bigint as goods_with,
-        list_sum(list_transform(lines, l -> abs(centra_minor(l ->> '$.lineValueExTax.value', currency))))::bigint as goods_without,
+        list_bool_and(list_transform(lines, lambda l: (l ->> '$.lineValue.value') is not null)) is not false as priced,
+        coalesce(list_sum(list_transform(lines, lambda l: abs(centra_minor(l ->> '$.lineValue.value', currency)))), 0)::bigint as goods_with,
+        list_sum(list_transform(lines, lambda l: abs(centra_minor(l ->> '$.lineValueExTax.value', currency))))::bigint as goods_without,
         shipping_stated + handling_stated as extras,
-        coalesce(list_sum(list_transform(refunds, x -> case when centra_kind(x) = 'REFUND_GIFT_CARD' then abs(centra_minor(x ->> '$.value.value', currency)) else 0 end)), 0)::bigint as gift,
+        coalesce(list_sum(list_transform(refunds, lambda x: case when centra_kind(x) = 'REFUND_GIFT_CARD' then abs(centra_minor(x ->> '$.value.value', currency)) else 0 end)), 0)::bigint as gift,
         len(lines) + 2 as slack
     from returned
 ),
@@ -191,7 +191,7 @@ select *,
             and abs(total - (case when untaxed then goods_without else goods_with end + extras - discounts_stated - cost_stated)) > slack then 0
         else least(credit_stated, discounts_stated)
     end as credit,
-    coalesce(list_min(list_transform(refunds, x -> centra_time(x ->> '$.createdAt'))), centra_time(r ->> '$.createdAt')) as event_at
+    coalesce(list_min(list_transform(refunds, lambda x: centra_time(x ->> '$.createdAt'))), centra_time(r ->> '$.createdAt')) as event_at
 from based;
 
 -- Money given back without a return: a refund in the payment history that no return points to. Centra may write the
@@ -208,8 +208,8 @@ entries as (
 ),
 
 of_returns as (
-    select order_id, sum(total - gift)::bigint as amount, flatten(list(list_transform(refunds, x -> x ->> '$.id'))) as linked,
-        list(total - gift) filter (len(list_filter(refunds, x -> centra_kind(x) = 'REFUND')) = 0) as unanswered
+    select order_id, sum(total - gift)::bigint as amount, flatten(list(list_transform(refunds, lambda x: x ->> '$.id'))) as linked,
+        list(total - gift) filter (len(list_filter(refunds, lambda x: centra_kind(x) = 'REFUND')) = 0) as unanswered
     from centra_returns()
     where counts
     group by order_id

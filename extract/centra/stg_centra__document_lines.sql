@@ -88,16 +88,23 @@ extras as (
 
 ),
 
+fitting as (
+
+    select e.kind, e.doc_ref, e.line_type, max(r.rate_bp) as highest,
+        max(case when abs(vat_inside(e.whole, r.rate_bp) - abs(centra_minor(e.rules ->> '$[0].taxIncluded.value', e.currency))) <= 1 then r.rate_bp end) as stated
+    from extras as e
+    left join rates as r using (kind, doc_ref)
+    group by e.kind, e.doc_ref, e.line_type
+
+),
+
 charged as (
 
     select e.kind, e.doc_ref, e.order_id, e.line_type, e.amount as gross_minor,
         case when e.untaxed then 0 else coalesce(
-            case when len(centra_list(e.rules)) = 1 then centra_bp(e.rules ->> '$[0].rule.taxPercent') end,
-            max(r.rate_bp) filter (abs(vat_inside(e.whole, r.rate_bp) - abs(centra_minor(e.rules ->> '$[0].taxIncluded.value', e.currency))) <= 1),
-            max(r.rate_bp), 0) end as rate_bp
+            case when len(centra_list(e.rules)) = 1 then centra_bp(e.rules ->> '$[0].rule.taxPercent') end, f.stated, f.highest, 0) end as rate_bp
     from extras as e
-    left join rates as r using (kind, doc_ref)
-    group by all
+    inner join fitting as f using (kind, doc_ref, line_type)
 
 ),
 
