@@ -29,14 +29,14 @@ billingAddress { country { code } vatNumber }
 paymentMethod? { uri? plugin? name? }
 paymentHistory { ` + paymentFields + ` }
 shipments { id number createdAt isShipped shippedAt isPaid? paidAt? isCaptured? capturedAt?
-	grandTotal { value currency { code } } grandTotalExTax:grandTotal(includingTax:false)? { value }
+	grandTotal { value currency { code } }
 	discountsApplied? { __typename? value { value } }
 	shippingAddress? { country { code } }
 	lines { id quantity lineValue { value } lineValueExTax:lineValue(includingTax:false)? { value } orderLine? { id taxPercent? productSize? { SKU } } } }`
 
 	returnFields = `
 id status? returnStatus? createdAt order { id number } shipment? { id number }
-grandTotal { value currency { code } } grandTotalExTax:grandTotal(includingTax:false)? { value }
+grandTotal { value currency { code } }
 lines { id? quantity? lineValue? { value } lineValueExTax:lineValue(includingTax:false)? { value } orderLine { id taxPercent? productSize? { SKU } } }
 totals { shipping { value } handling { value } discounts { value } returnCost { value } taxAdded? { value } taxDeducted? { value }
 	shippingTaxRules? ` + taxRule + ` handlingTaxRules? ` + taxRule + ` returnCostTaxRules? ` + taxRule + ` discountTaxRules? ` + taxRule + ` }
