@@ -45,33 +45,30 @@ type refusal struct {
 // which. None of them holds the token.
 func (c *client) ask(ctx context.Context, query func() string, vars map[string]any) (answer, error) {
 	for range 40 { // there are fewer optional fields than that
-		a, refused, err := c.post(ctx, query(), vars)
+		sent := query()
+		a, refused, err := c.post(ctx, sent, vars)
 		if err != nil || len(refused) == 0 {
 			return a, err
 		}
-		if !c.leaveOut(refused) {
+		c.leaveOut(refused)
+		if query() == sent {
 			return answer{}, c.refusedBy(refused)
 		}
 	}
 	return answer{}, fmt.Errorf("%w: the server knows too few of the fields asked for", extract.ErrRefused)
 }
 
-// leaveOut remembers the fields that the server says it does not have, and reports whether
-// leaving them out makes another query.
-func (c *client) leaveOut(refused []refusal) bool {
+// leaveOut remembers the fields that the server says it does not have, of those that can be done without.
+func (c *client) leaveOut(refused []refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	again := false
 	for _, r := range refused {
 		for _, re := range unknownField {
-			m := re.FindStringSubmatch(r.Message)
-			if m == nil || c.without[m[1]] || !optional(m[1]) {
-				continue
+			if m := re.FindStringSubmatch(r.Message); m != nil && optional(m[1]) {
+				c.without[m[1]] = true
 			}
-			c.without[m[1]], again = true, true
 		}
 	}
-	return again
 }
 
 // optional reports whether some place asks for the field with a ?.

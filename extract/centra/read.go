@@ -16,10 +16,9 @@ import (
 )
 
 const (
-	pageSize    = 200 // "Limit must be in range 1 - 200"
-	batch       = 25  // order numbers per request: 20 requests in 10 seconds are then about the complexity allowed
-	returnLimit = 100 // returns of one batch
-	maxPages    = 50_000
+	pageSize = 200 // "Limit must be in range 1 - 200"
+	batch    = 25  // order numbers per request: 20 requests in 10 seconds are then about the complexity allowed
+	maxPages = 50_000
 )
 
 // A listing is one of the lists that tell which orders to read.
@@ -270,22 +269,28 @@ func (c *client) whole(ctx context.Context, these any, byNumber bool) (answer, m
 	if all, ok := these.([]int64); ok {
 		n = len(all)
 	}
-	a, err := c.ask(ctx, func() string { return c.wholeOrders(byNumber) },
-		map[string]any{"these": these, "limit": n, "returnLimit": returnLimit})
-	if err != nil {
-		return answer{}, nil, err
-	}
-	items, err := a.list("orders")
-	if err != nil {
-		return answer{}, nil, err
-	}
-	returns, err := a.list("returns")
-	if err != nil {
-		return answer{}, nil, err
-	}
-	if len(returns) >= returnLimit {
-		// The last of them may be missing.
-		return answer{}, nil, fmt.Errorf("%w: %w: %d returns or more", extract.ErrRefused, errTooMuch, returnLimit)
+	var a answer
+	var items []json.RawMessage
+	// Few orders have a return: a low limit costs less. A list as long as its limit may lack some.
+	for limit := 2*n + 10; ; limit = pageSize {
+		var err error
+		a, err = c.ask(ctx, func() string { return c.wholeOrders(byNumber) }, map[string]any{"these": these, "limit": n, "returnLimit": limit})
+		if err != nil {
+			return answer{}, nil, err
+		}
+		if items, err = a.list("orders"); err != nil {
+			return answer{}, nil, err
+		}
+		returns, err := a.list("returns")
+		if err != nil {
+			return answer{}, nil, err
+		}
+		if len(returns) < limit {
+			break
+		}
+		if limit == pageSize {
+			return answer{}, nil, fmt.Errorf("%w: %w: %d returns or more", extract.ErrRefused, errTooMuch, limit)
+		}
 	}
 	found := map[int64]bool{}
 	for _, item := range items {
