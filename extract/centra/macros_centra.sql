@@ -73,7 +73,7 @@ shipped as (
         coalesce(centra_minor(o.o ->> '$.totals.taxDeducted.value', o.currency), 0) <> 0 as tax_deducted,
         o.o -> '$.totals' as totals
     from (select *, unnest(list_transform(centra_list(o -> '$.shipments'), lambda x, i: {'x': x, 'i': i})) as s from centra_orders()) as o
-    where s.x ->> '$.shippedAt' is not null or lower(s.x ->> '$.isShipped') = 'true'
+    where (s.x ->> '$.shippedAt') is not null or lower(s.x ->> '$.isShipped') = 'true'
 ),
 
 sums as (
@@ -156,7 +156,7 @@ returned as (
     from (
         select blob_id, unnest(list_transform(centra_list(body -> '$.data.returns'), lambda x, i: {'x': x, 'i': i})) as r from raw
     ) as a
-    inner join centra_orders() as o on o.blob_id = a.blob_id and o.order_id = a.r.x ->> '$.order.id'
+    inner join centra_orders() as o on o.blob_id = a.blob_id and o.order_id = (a.r.x ->> '$.order.id')
 ),
 
 sums as (
@@ -204,7 +204,7 @@ entries as (
     select order_id, x, x ->> '$.id' as entry_id, abs(centra_minor(x ->> '$.value.value', currency)) as amount, centra_time(x ->> '$.createdAt') as event_at,
         '.paymentHistory[' || (n - 1) || ']' as place, o.* exclude (order_id, x, n)
     from (select * exclude (o), unnest(history) as x, generate_subscripts(history, 1) as n from centra_orders()) as o
-    where centra_kind(x) = 'REFUND' and not centra_failed(x) and upper(coalesce(x ->> '$.status', 'SUCCESS')) <> 'PENDING' and x ->> '$.id' is not null
+    where centra_kind(x) = 'REFUND' and not centra_failed(x) and upper(coalesce(x ->> '$.status', 'SUCCESS')) <> 'PENDING' and (x ->> '$.id') is not null
 ),
 
 of_returns as (
