@@ -133,6 +133,9 @@ type Model struct {
 	Entity string // payouts, payout_parts, payout_lines, documents, document_lines, document_keys
 	Stream Stream
 	File   string // "stg_klarna__payouts.sql" in Files
+	// Temp names a temporary table that the query fills, in place of an entity's: what the models
+	// after it in the list read, so that an answer is taken apart once. It begins with the provider's name.
+	Temp string
 }
 
 // A Source describes a connector to the pipeline.

@@ -17,6 +17,11 @@ func Source() extract.Source {
 	flows := []string{"orders", "invoices", "refunds"}
 	models := func(s extract.Stream) []extract.Model {
 		return []extract.Model{
+			{Temp: "centra_orders", Stream: s, File: "tmp_centra__orders.sql"},
+			{Temp: "centra_shipments", Stream: s, File: "tmp_centra__shipments.sql"},
+			{Temp: "centra_gift_cards", Stream: s, File: "tmp_centra__gift_cards.sql"},
+			{Temp: "centra_returns", Stream: s, File: "tmp_centra__returns.sql"},
+			{Temp: "centra_refunds", Stream: s, File: "tmp_centra__refunds.sql"},
 			{Entity: "documents", Stream: s, File: "stg_centra__documents.sql"},
 			{Entity: "document_lines", Stream: s, File: "stg_centra__document_lines.sql"},
 			{Entity: "document_keys", Stream: s, File: "stg_centra__document_keys.sql"},

@@ -33,7 +33,7 @@ var database = sync.OnceValues(func() (*duck.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return db, db.Exec(ctx, sql.Macros()+"create or replace temp view raw as select 0::bigint as blob_id, '' as key, '{}'::json as body;"+string(macros))
+	return db, db.Exec(ctx, sql.Macros()+string(macros))
 })
 
 // staged runs the staging model of an entity over answers of Centra, and then query over
@@ -56,6 +56,15 @@ func staged(t *testing.T, entity, query string, answers ...answer) []string {
 	}
 	src := centra.Source()
 	for _, m := range src.Models {
+		if m.Temp != "" && m.Stream == "orders" {
+			model, err := fs.ReadFile(src.Files, m.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Exec(ctx, "create or replace temp table "+m.Temp+" as "+string(model)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if m.Entity != entity {
 			continue
 		}

@@ -13,7 +13,7 @@ with
 entries as (
 
     select order_id, currency, unnest(history) as x, generate_subscripts(history, 1) as n
-    from centra_orders()
+    from centra_orders
 
 ),
 
@@ -38,28 +38,28 @@ deliveries as (
 
     select s.order_id, s.doc_ref, s.order_number, s.total - coalesce(g.amount, 0) as amount,
         row_number() over (partition by s.order_id, s.total - coalesce(g.amount, 0) order by s.captured_at, s.doc_ref) as nth
-    from centra_shipments() as s
-    left join centra_gift_cards() as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
+    from centra_shipments as s
+    left join centra_gift_cards as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
 
 ),
 
 refunds as (
 
-    select order_id, doc_ref, order_number, unnest(refunds) as x from centra_returns() where counts
+    select order_id, doc_ref, order_number, unnest(refunds) as x from centra_returns where counts
     union all by name
-    select order_id, 'refund/' || entry_id as doc_ref, order_number, x from centra_refunds()
+    select order_id, 'refund/' || entry_id as doc_ref, order_number, x from centra_refunds
 
 ),
 
 named as (
 
-    select 'order' as kind, order_id as doc_ref, order_id, order_number from centra_orders()
+    select 'order' as kind, order_id as doc_ref, order_id, order_number from centra_orders
     union all by name
     select 'delivery' as kind, doc_ref, order_id, order_number from deliveries
     union all by name
     select distinct 'refund' as kind, doc_ref, order_id, order_number from (
-        select order_id, doc_ref, order_number from centra_returns() where counts
-        union all select order_id, 'refund/' || entry_id, order_number from centra_refunds()
+        select order_id, doc_ref, order_number from centra_returns where counts
+        union all select order_id, 'refund/' || entry_id, order_number from centra_refunds
     )
 
 ),

@@ -14,35 +14,44 @@ with
 
 holders as (
 
-    select 'order' as kind, order_id as doc_ref, order_id, currency, centra_list(o -> '$.lines') as lines, false as untaxed,
+    select 'order' as kind, order_id as doc_ref, order_id, currency, centra_list(lines) as lines, false as untaxed,
         0::bigint as discount, 0::bigint as credit, 0::bigint as shipping, 0::bigint as handling, 0::bigint as cost, 0::bigint as gift, null::json as totals, 0::bigint as shipping_of
-    from centra_orders()
+    from centra_orders
 
     union all by name
 
     select 'delivery' as kind, s.doc_ref, s.order_id, s.currency, s.lines, s.untaxed, s.discount_used as discount, s.credit,
         s.shipping, 0 as handling, 0 as cost, coalesce(g.amount, 0) as gift, s.totals, s.order_shipping as shipping_of
-    from centra_shipments() as s
-    left join centra_gift_cards() as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
+    from centra_shipments as s
+    left join centra_gift_cards as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
 
     union all by name
 
     select 'refund' as kind, doc_ref, order_id, currency, lines, untaxed, discount_used as discount, credit,
         shipping_stated as shipping, handling_stated as handling, cost_stated as cost, gift, totals, shipping_stated as shipping_of
-    from centra_returns()
+    from centra_returns
     where counts and priced
+
+),
+
+items as (
+
+    select kind, doc_ref, order_id, currency, untaxed,
+        json_extract_string(x, ['$.productSize.SKU', '$.orderLine.productSize.SKU', '$.orderLine.id', '$.id', '$.quantity', '$.lineValue.value', '$.lineValueExTax.value',
+            '$.orderLine.taxPercent', '$.taxPercent']) as v
+    from (select kind, doc_ref, order_id, currency, untaxed, unnest(lines) as x from holders)
 
 ),
 
 goods as (
 
     select kind, doc_ref, order_id, 'goods' as line_type,
-        coalesce(x ->> '$.productSize.SKU', x ->> '$.orderLine.productSize.SKU', x ->> '$.orderLine.id', x ->> '$.id') as reference,
-        try_cast(x ->> '$.quantity' as bigint) as quantity,
-        abs(case when untaxed then centra_minor(x ->> '$.lineValueExTax.value', currency) else centra_minor(x ->> '$.lineValue.value', currency) end) as gross_minor,
-        case when untaxed then 0 else abs(centra_minor(x ->> '$.lineValue.value', currency)) - abs(centra_minor(x ->> '$.lineValueExTax.value', currency)) end as vat_minor,
-        case when untaxed then 0 else coalesce(centra_bp(x ->> '$.orderLine.taxPercent'), centra_bp(x ->> '$.taxPercent'), 0) end as rate_bp
-    from (select kind, doc_ref, order_id, currency, untaxed, unnest(lines) as x from holders)
+        coalesce(v[1], v[2], v[3], v[4]) as reference,
+        try_cast(v[5] as bigint) as quantity,
+        abs(centra_minor(case when untaxed then v[7] else v[6] end, currency)) as gross_minor,
+        case when untaxed then 0 else abs(centra_minor(v[6], currency)) - abs(centra_minor(v[7], currency)) end as vat_minor,
+        case when untaxed then 0 else coalesce(centra_bp(v[8]), centra_bp(v[9]), 0) end as rate_bp
+    from items
 
 ),
 

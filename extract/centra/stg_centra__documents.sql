@@ -14,14 +14,14 @@ with
 
 open_returns as (
 
-    select distinct order_id from centra_returns() where not counts and return_status not in ('CANCELLED', 'DELETED', 'REJECTED')
+    select distinct order_id from centra_returns where not counts and return_status not in ('CANCELLED', 'DELETED', 'REJECTED')
 
 ),
 
 cards as (
 
     select order_id, sum(abs(centra_minor(x ->> '$.value.value', currency)))::bigint as amount
-    from (select order_id, currency, unnest(history) as x from centra_orders())
+    from (select order_id, currency, unnest(history) as x from centra_orders)
     where centra_kind(x) = 'AUTH_GIFT_CARD' and not centra_failed(x)
     group by order_id
 
@@ -29,14 +29,14 @@ cards as (
 
 select
     'order' as kind, o.order_id as doc_ref, o.order_id, o.order_number, null::varchar as reference,
-    centra_time(o.o ->> '$.createdAt') as event_at, o.currency,
-    greatest(centra_minor(o.o ->> '$.grandTotal.value', o.currency) - coalesce(c.amount, 0), 0) as amount_minor,
+    o.created_at as event_at, o.currency,
+    greatest(o.total - coalesce(c.amount, 0), 0) as amount_minor,
     o.country, o.customer, o.method,
     o.status || case when r.order_id is null then '' else ', return open' end as status,
     r.order_id is null and o.status in ('COMPLETED', 'CANCELLED', 'CANCELED', 'ARCHIVED') as is_final,
-    coalesce(centra_time(o.o ->> '$.updatedAt'), centra_time(o.o ->> '$.createdAt')) as changed_at,
+    coalesce(o.updated_at, o.created_at) as changed_at,
     o.blob_id, o.locator
-from centra_orders() as o
+from centra_orders as o
 left join open_returns as r using (order_id)
 left join cards as c using (order_id)
 
@@ -44,10 +44,10 @@ union all by name
 
 select
     'delivery' as kind, s.doc_ref, s.order_id, s.order_number, s.doc_ref as reference, s.event_at, s.currency,
-    s.total - coalesce(g.amount, 0) as amount_minor, upper(coalesce(nullif(s.s ->> '$.shippingAddress.country.code', ''), s.country)) as country,
+    s.total - coalesce(g.amount, 0) as amount_minor, s.country,
     s.customer, s.method, s.status, null::boolean as is_final, null::timestamp as changed_at, s.blob_id, s.place as locator
-from centra_shipments() as s
-left join centra_gift_cards() as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
+from centra_shipments as s
+left join centra_gift_cards as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
 where s.total is null or s.total <> 0 or s.goods_with <> 0
 
 union all by name
@@ -55,7 +55,7 @@ union all by name
 select
     'refund' as kind, doc_ref, order_id, order_number, null as reference, event_at, currency, total - gift as amount_minor,
     country, customer, method, return_status as status, null as is_final, null as changed_at, blob_id, place as locator
-from centra_returns()
+from centra_returns
 where counts and (total is null or total <> 0 or goods_with <> 0)
 
 union all by name
@@ -63,5 +63,5 @@ union all by name
 select
     'refund' as kind, 'refund/' || entry_id as doc_ref, order_id, order_number, null as reference, event_at, currency, amount as amount_minor,
     country, customer, method, 'REFUND' as status, null as is_final, null as changed_at, blob_id, locator || place as locator
-from centra_refunds()
+from centra_refunds
 where amount <> 0
