@@ -9,8 +9,8 @@ create or replace temp macro centra_minor(t, cur) as
 -- 25.5 % as 2550.
 create or replace temp macro centra_bp(t) as round(try_cast(t as decimal(20, 10)) * 100, 0)::integer;
 
-create or replace temp macro centra_list(j) as
-    case when json_type(j) = 'ARRAY' then from_json(j, '["JSON"]') else []::json[] end;
+-- The elements of a list; none where there is no list.
+create or replace temp macro centra_list(j) as coalesce(json_extract(j, '$[*]'), []::json[]);
 
 -- A discount that is money owed to the customer: a voucher with credit, a gift certificate (AppliedVoucherCredit).
 create or replace temp macro centra_credit(item_) as regexp_matches(coalesce(item_ ->> '$.__typename', ''), '(?i)credit|gift');

@@ -23,7 +23,7 @@ from (
             '$.status', '$.createdAt', '$.updatedAt', '$.grandTotal.value', '$.totals.shipping.value', '$.totals.handling.value', '$.totals.taxDeducted.value']) as v,
         json_extract(o.x, ['$.totals', '$.lines', '$.shipments', '$.paymentHistory']) as j
     from (
-        select blob_id, unnest(list_transform(centra_list(body -> '$.data.orders'), lambda x, i: {'x': x, 'i': i})) as o
+        select blob_id, unnest(list_transform(coalesce(json_extract(body, '$.data.orders[*]'), []::json[]), lambda x, i: {'x': x, 'i': i})) as o
         from raw
     )
 )

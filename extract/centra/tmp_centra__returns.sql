@@ -8,7 +8,7 @@ answers as (
         json_extract_string(r.x, ['$.id', '$.order.id', '$.returnStatus', '$.status', '$.createdAt', '$.grandTotal.value',
             '$.totals.shipping.value', '$.totals.handling.value', '$.totals.discounts.value', '$.totals.returnCost.value', '$.totals.taxDeducted.value']) as v,
         json_extract(r.x, ['$.totals', '$.lines', '$.discountsApplied', '$.refundPaymentHistory']) as j
-    from (select blob_id, unnest(list_transform(centra_list(body -> '$.data.returns'), lambda x, i: {'x': x, 'i': i})) as r from raw)
+    from (select blob_id, unnest(list_transform(coalesce(json_extract(body, '$.data.returns[*]'), []::json[]), lambda x, i: {'x': x, 'i': i})) as r from raw)
 ),
 
 returned as (
