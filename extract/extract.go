@@ -139,6 +139,9 @@ type Model struct {
 	// what it yields replaces those kinds only. An order that has none of them any more is a row with
 	// order_id and without doc_ref. Nil: an order is read whole.
 	Kinds []string
+	// Temp names a temporary table that the query fills, in place of an entity's: what the models
+	// after it in the list read, so that an answer is taken apart once. It begins with the provider's name.
+	Temp string
 }
 
 // A Source describes a connector to the pipeline.

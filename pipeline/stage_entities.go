@@ -17,6 +17,12 @@ func (s *staging) model(src Source, m extract.Model) error {
 	}
 	start := s.w.Wall()
 	defer func() { s.w.Log.Debug("model", "file", m.File, "took", s.w.Wall().Sub(start)) }()
+	if m.Temp != "" {
+		if err := s.w.db.Exec(s.ctx, fmt.Sprintf("create or replace temp table %s as\n%s", m.Temp, text)); err != nil {
+			return fmt.Errorf("%s: %w", m.File, err)
+		}
+		return nil
+	}
 	// Columns that a provider does not have are null: the entity's table says which there are.
 	err = s.w.db.Exec(s.ctx, fmt.Sprintf(`create or replace temp table incoming as
 		select * from (select * from %s where false) union all by name select * from (

@@ -5,6 +5,7 @@ package all
 import (
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/extract/adyen"
+	"github.com/kvitt/kvitt/extract/centra"
 	"github.com/kvitt/kvitt/extract/klarna"
 	"github.com/kvitt/kvitt/extract/woocommerce"
 )
@@ -13,6 +14,7 @@ import (
 func Sources() []extract.Source {
 	return []extract.Source{
 		adyen.Source(),
+		centra.Source(),
 		klarna.Source(),
 		woocommerce.Source(),
 	}

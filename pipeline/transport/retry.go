@@ -13,8 +13,10 @@ import (
 )
 
 // Retry asks again while a provider is busy or out of reach: 429, 500, 502, 503,
-// 504, a broken connection, a timeout, half a body. Only GET and HEAD are asked
-// again; any other method may have had its effect already.
+// 504, a broken connection, a timeout, half a body. Only what may be asked twice is asked
+// again: GET and HEAD, and a request whose maker says so the way net/http documents it, by an
+// Idempotency-Key or X-Idempotency-Key header (an empty one is not sent) and a body that can be
+// had again. A query that travels as a POST is one. Any other may have had its effect already.
 //
 // Its Next must return whole bodies (Whole does): an error while the caller reads is too late.
 type Retry struct {
@@ -35,12 +37,20 @@ type Retry struct {
 //
 // Errors: the context's when it ended; otherwise the last error of Next, with the number of tries.
 func (r *Retry) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodGet && req.Method != http.MethodHead || req.Body != nil && req.Body != http.NoBody {
+	if !repeatable(req) {
 		return r.Next.RoundTrip(req)
 	}
 	ctx := req.Context()
 	deadline := r.Now().Add(r.MaxElapsed)
 	for try := 1; ; try++ {
+		if try > 1 && req.GetBody != nil {
+			body, err := req.GetBody()
+			if err != nil {
+				return nil, err
+			}
+			req = req.Clone(ctx) // a round tripper must leave the request as it was
+			req.Body = body
+		}
 		resp, err := r.Next.RoundTrip(req)
 		if ctx.Err() != nil && err != nil {
 			return nil, ctx.Err()
@@ -63,6 +73,17 @@ func (r *Retry) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// repeatable reports whether asking twice is the same as asking once.
+func repeatable(req *http.Request) bool {
+	bare := req.Body == nil || req.Body == http.NoBody
+	if req.Method == http.MethodGet || req.Method == http.MethodHead {
+		return bare
+	}
+	_, key := req.Header["Idempotency-Key"]
+	_, xkey := req.Header["X-Idempotency-Key"]
+	return (key || xkey) && (bare || req.GetBody != nil)
 }
 
 // log says what is waited for. Of the address it keeps scheme, host and path: a

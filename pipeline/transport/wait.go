@@ -42,8 +42,13 @@ func (r *Retry) jitter(below time.Duration) time.Duration {
 // maxRetryAfter keeps a Retry-After of nonsense size from overflowing; no MaxElapsed waits that long.
 const maxRetryAfter = 365 * 24 * time.Hour
 
+// firstMoment is where a Retry-After stops being a number of seconds to wait (thirty years of
+// them) and is a Unix time.
+const firstMoment = 1_000_000_000
+
 // retryAfter reads a Retry-After header: whole seconds, or an HTTP date measured
-// from now. A date in the past is no wait. It reports false for a header that is missing or unreadable.
+// from now. Some providers (Centra) write the moment as a Unix time or as RFC 3339. A moment in
+// the past is no wait. It reports false for a header that is missing or unreadable.
 //
 // Source: RFC 9110 §10.2.3.
 func retryAfter(h string, now time.Time) (time.Duration, bool) {
@@ -51,11 +56,18 @@ func retryAfter(h string, now time.Time) (time.Duration, bool) {
 	if h == "" {
 		return 0, false
 	}
+	until := func(t time.Time) (time.Duration, bool) { return min(max(t.Sub(now), 0), maxRetryAfter), true }
 	if n, err := strconv.ParseUint(h, 10, 32); err == nil {
+		if n >= firstMoment {
+			return until(time.Unix(int64(n), 0))
+		}
 		return min(time.Duration(n)*time.Second, maxRetryAfter), true
 	}
 	if t, err := http.ParseTime(h); err == nil {
-		return min(max(t.Sub(now), 0), maxRetryAfter), true
+		return until(t)
+	}
+	if t, err := time.Parse(time.RFC3339, h); err == nil {
+		return until(t)
 	}
 	return 0, false
 }

@@ -1,0 +1,94 @@
+-- stg_centra__document_keys: what a payment provider may call an order, a shipment or a refund.
+--
+-- Stream: orders, lookups (a batch of orders with their returns)
+-- Key:    kind, doc_ref, key_type, value
+-- Source: https://centra.dev/graphql/paymenthistoryentry.html
+--
+-- The external reference of an authorisation names the order at the provider (Adyen: the PSP reference, Klarna: the order ID);
+-- the provider's own reply, kept as text, may name the capture or the refund. An entry does not say which
+-- shipment it captured: captures and shipments of one amount go together in the order of their times.
+
+with
+
+entries as (
+
+    select order_id, currency, unnest(history) as x, generate_subscripts(history, 1) as n
+    from centra_orders
+
+),
+
+payments as (
+
+    select distinct order_id, unnest(centra_refs(x)) as value
+    from entries
+    where centra_is_payment(x)
+
+),
+
+captures as (
+
+    select order_id, x, abs(centra_minor(x ->> '$.value.value', currency)) as amount,
+        row_number() over (partition by order_id, centra_kind(x), abs(centra_minor(x ->> '$.value.value', currency)) order by centra_time(x ->> '$.createdAt'), n) as nth
+    from entries
+    where centra_kind(x) in ('CAPTURE', 'CAPTURE_REQUEST', 'CAPTURE_PENDING') and not centra_failed(x)
+
+),
+
+deliveries as (
+
+    select s.order_id, s.doc_ref, s.order_number, s.total - coalesce(g.amount, 0) as amount,
+        row_number() over (partition by s.order_id, s.total - coalesce(g.amount, 0) order by s.captured_at, s.doc_ref) as nth
+    from centra_shipments as s
+    left join centra_gift_cards as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
+
+),
+
+refunds as (
+
+    select order_id, doc_ref, order_number, unnest(refunds) as x from centra_returns where counts
+    union all by name
+    select order_id, 'refund/' || entry_id as doc_ref, order_number, x from centra_refunds
+
+),
+
+named as (
+
+    select 'order' as kind, order_id as doc_ref, order_id, order_number from centra_orders
+    union all by name
+    select 'delivery' as kind, doc_ref, order_id, order_number from deliveries
+    union all by name
+    select distinct 'refund' as kind, doc_ref, order_id, order_number from (
+        select order_id, doc_ref, order_number from centra_returns where counts
+        union all select order_id, 'refund/' || entry_id, order_number from centra_refunds
+    )
+
+),
+
+-- IDs of single events that are not the order's own at the provider.
+events as (
+
+    select 'delivery' as kind, d.doc_ref, d.order_id, unnest(list_concat(centra_refs(c.x), centra_ids(c.x))) as value
+    from deliveries as d
+    inner join captures as c on c.order_id = d.order_id and c.amount = d.amount and c.nth = d.nth
+    union all
+    select 'refund', doc_ref, order_id, unnest(list_concat(centra_refs(x), centra_ids(x)))
+    from refunds
+
+)
+
+select kind, doc_ref, order_id, 'order_id' as key_type, order_id as value from named
+union
+select kind, doc_ref, order_id, 'order_number', order_number from named where order_number is not null
+union
+select n.kind, n.doc_ref, n.order_id, t.key_type, p.value
+from named as n
+inner join payments as p using (order_id)
+cross join (values ('order_id'), ('payment_id')) as t (key_type)
+union
+select kind, doc_ref, order_id, 'reference', doc_ref from named where kind = 'delivery'
+union
+select kind, doc_ref, order_id, 'event_id', value from events
+where (order_id, value) not in (
+    select (e.order_id, v.value) from (select order_id, unnest(centra_refs(x)) as value from entries where centra_kind(x) like 'AUTH%') as v
+    inner join (select distinct order_id from entries) as e using (order_id)
+)
