@@ -11,8 +11,8 @@ from (
         unnest([
             {'key_type': 'event_id', 'value': event_id},
             {'key_type': 'order_id', 'value': order_id},
-            {'key_type': 'order_number', 'value': svea_number(o.MerchantOrderId)},
-            {'key_type': 'reference', 'value': case when svea_number(o.MerchantOrderId) <> o.MerchantOrderId then o.MerchantOrderId end},
+            {'key_type': 'order_number', 'value': svea_number(merchant_number)},
+            {'key_type': 'reference', 'value': case when svea_number(merchant_number) <> merchant_number then merchant_number end},
             {'key_type': 'reference', 'value': 'invoice ' || invoice_id}
         ]) as k
     from svea_events()

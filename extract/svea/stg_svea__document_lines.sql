@@ -32,10 +32,18 @@ priced as (
 
 ),
 
+-- Only a refund's sign is in question.
+negative as (
+
+    select blob_id, kind, doc_ref from priced where kind = 'refund' group by blob_id, kind, doc_ref having sum(total) < 0
+
+),
+
 signed as (
 
-    select *, case when kind = 'refund' and sum(total) over (partition by blob_id, doc_ref) < 0 then -total else total end as gross
-    from priced
+    select p.*, case when n.doc_ref is not null then -p.total else p.total end as gross
+    from priced as p
+    left join negative as n on n.blob_id = p.blob_id and n.kind = p.kind and n.doc_ref = p.doc_ref
 
 )
 

@@ -14,14 +14,11 @@
 
 with
 
-events as (
+events as materialized (
 
     select
-        *,
-        o.Currency as currency_,
-        upper(coalesce(nullif(o.ShippingAddress.CountryCode, ''), nullif(o.BillingAddress.CountryCode, ''), nullif(o.CountryCode, ''),
-            case upper(o.Currency) when 'SEK' then 'SE' when 'NOK' then 'NO' when 'DKK' then 'DK' end)) as country,
-        lower(coalesce(o.OrderStatus, '')) as state
+        blob_id, order_id, merchant_number, payment_type, currency, state, is_company, kind, doc_ref, invoice_id, amount_minor, event_at, locator,
+        coalesce(country, case currency when 'SEK' then 'SE' when 'NOK' then 'NO' when 'DKK' then 'DK' end) as country
     from svea_events()
 
 ),
@@ -58,7 +55,7 @@ settled as (
 
 dates as (
 
-    select c.doc_ref, coalesce(d.event_at, least(c.seen_at, s.event_at)) as event_at
+    select 'refund' as kind, c.order_id, c.doc_ref, coalesce(d.event_at, least(c.seen_at, s.event_at)) as event_at
     from credits as c
     left join documents as d on d.source = c.source and d.kind = 'refund' and d.order_id = c.order_id and d.doc_ref = c.doc_ref
     left join settled as s on s.source = c.source and s.order_key = c.order_id and s.amount_minor = c.amount_minor and s.ordinal = c.ordinal
@@ -69,18 +66,18 @@ dated as (
 
     select e.* exclude (event_at), coalesce(e.event_at, x.event_at) as event_at
     from events as e
-    left join dates as x on x.doc_ref = e.doc_ref and e.kind = 'refund'
+    left join dates as x on x.kind = e.kind and x.order_id = e.order_id and x.doc_ref = e.doc_ref
 
 ),
 
-whole as (
+sums as (
 
     select
-        *,
-        max(event_at) over (partition by blob_id) as changed_at,
-        sum(case kind when 'delivery' then amount_minor else 0 end) over (partition by blob_id) as delivered,
-        sum(case kind when 'refund' then amount_minor else 0 end) over (partition by blob_id) as credited
+        blob_id, max(event_at) as changed_at,
+        coalesce(sum(amount_minor) filter (kind = 'delivery'), 0) as delivered,
+        coalesce(sum(amount_minor) filter (kind = 'refund'), 0) as credited
     from dated
+    group by blob_id
 
 )
 
@@ -88,14 +85,14 @@ select
     kind,
     doc_ref,
     order_id,
-    svea_number(o.MerchantOrderId) as order_number,
-    case when svea_number(o.MerchantOrderId) <> o.MerchantOrderId then o.MerchantOrderId else 'invoice ' || invoice_id end as reference,
+    svea_number(merchant_number) as order_number,
+    case when svea_number(merchant_number) <> merchant_number then merchant_number else 'invoice ' || invoice_id end as reference,
     event_at,
-    upper(currency_) as currency,
+    currency,
     amount_minor,
     country,
-    case when lower(o.IsCompany) = 'true' then 'business' else 'consumer' end as customer,
-    svea_method(nullif(o.PaymentType, '')) as method,
+    case when is_company = 'true' then 'business' else 'consumer' end as customer,
+    svea_method(nullif(payment_type, '')) as method,
     upper(state) as status,
     -- Nothing more can happen: never delivered and given up, or all of it delivered and given back.
     (state in ('cancelled', 'failed', 'expired') and delivered = 0)
@@ -104,4 +101,5 @@ select
     blob_id,
     locator
 
-from whole
+from dated
+inner join sums using (blob_id)
