@@ -177,7 +177,24 @@ func fitting(l Line, b *OpenItems, tolerance int64, rung int) []Candidate {
 		}
 		out = append(out, c)
 	}
+	if rung == 5 && l.Settles == "refund" && alike(out) {
+		return slices.SortedFunc(slices.Values(out), func(a, c Candidate) int {
+			return cmp.Or(a.At.Compare(c.At), cmp.Compare(a.Document, c.Document))
+		})[:1]
+	}
 	return out
+}
+
+// alike reports whether it makes no difference which refund of cs is settled: they are of one
+// order, and what is open of each is the same (rung 5 saw to it). Where a provider gives its
+// refunds no ID nobody can tell them apart, the provider included; the oldest is settled first.
+func alike(cs []Candidate) bool {
+	for _, c := range cs {
+		if c.OrderID == "" || c.OrderID != cs[0].OrderID || c.State != cs[0].State {
+			return false
+		}
+	}
+	return len(cs) > 1
 }
 
 func settle(l Line, c Candidate, b *OpenItems, tolerance int64, rung int) *Match {

@@ -490,3 +490,30 @@ func TestAWeakerKeyNamesNoOtherOrder(t *testing.T) {
 		t.Errorf("without it (-want +got):\n%s", diff)
 	}
 }
+
+// Refunds of one order and amount that no ID tells apart are settled one after the other, the
+// oldest first; of two orders a person says which.
+func TestRefundsThatAreAlikeAreSettledInTurn(t *testing.T) {
+	day := func(n int, c Candidate) Candidate { c.At = march.AddDate(0, 0, -n); return c }
+	first, second := day(5, by(2, "refund", "r2")), day(3, by(2, "refund", "r1"))
+	lines := []Line{refunds("l1", 100, second, first), refunds("l2", 100, second, first), refunds("l3", 100, second, first)}
+	matches, issues := Climb(lines, items(amounts{"r1": 100, "r2": 100}), 0)
+	want := []string{
+		"l1 settles 100 of r2 by order_amount_date, matched, after 0, rounding 0",
+		"l2 settles 100 of r1 by order_id, matched, after 0, rounding 0",
+		"l3: unmatched_line",
+	}
+	if diff := cmp.Diff(want, says(matches, issues)); diff != "" {
+		t.Errorf("Climb() mismatch (-want +got):\n%s", diff)
+	}
+	other := first
+	other.OrderID = "order 2"
+	_, issues = Climb([]Line{refunds("l1", 100, second, other)}, items(amounts{"r1": 100, "r2": 100}), 0)
+	if diff := cmp.Diff([]string{"l1: ambiguous_match"}, says(nil, issues)); diff != "" {
+		t.Errorf("issues mismatch (-want +got):\n%s", diff)
+	}
+	_, issues = Climb([]Line{refunds("l1", 100, second, held(first))}, items(amounts{"r1": 100, "r2": 100}), 0)
+	if diff := cmp.Diff([]string{"l1: ambiguous_match"}, says(nil, issues)); diff != "" {
+		t.Errorf("issues mismatch (-want +got):\n%s", diff)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/kvitt/kvitt/extract/adyen"
 	"github.com/kvitt/kvitt/extract/centra"
 	"github.com/kvitt/kvitt/extract/klarna"
+	"github.com/kvitt/kvitt/extract/svea"
 	"github.com/kvitt/kvitt/extract/woocommerce"
 )
 
@@ -16,6 +17,7 @@ func Sources() []extract.Source {
 		adyen.Source(),
 		centra.Source(),
 		klarna.Source(),
+		svea.Source(),
 		woocommerce.Source(),
 	}
 }

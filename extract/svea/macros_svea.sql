@@ -1,0 +1,206 @@
+-- What Svea's answers have in common. Amounts, quantities and percents are integers times 100.
+
+-- A whole number, or it is none: 12.5 is no amount in öre. "125000.0" is how some serializers write one.
+create or replace temp macro svea_int(t) as
+    case when regexp_full_match(t, '-?[0-9]{1,15}(\.0+)?') then split_part(t, '.', 1)::bigint end;
+
+-- A moment in UTC. Svea writes times without a zone; they are taken for Swedish local time (inferred).
+create or replace temp macro svea_time(t) as
+    case when regexp_matches(t, 'T.*(Z|[+-][0-9]{2}:?[0-9]{2})$') then try_cast(regexp_replace(t, '(\.[0-9]{6})[0-9]+', '\1') as timestamptz) at time zone 'UTC'
+        else (try_cast(regexp_replace(t, '(\.[0-9]{6})[0-9]+', '\1') as timestamp) at time zone 'Europe/Stockholm') at time zone 'UTC' end;
+
+-- An ID, which may come as a number, a text, "" or 0 for none.
+create or replace temp macro svea_id(t) as nullif(nullif(regexp_replace(trim(t), '\.0+$', ''), ''), '0');
+
+-- A shop's order number as it was before a card payment was tried again.
+create or replace temp macro svea_number(t) as nullif(regexp_replace(trim(t), '-WRetry-[0-9]+$', ''), '');
+
+-- How it was paid, by the admin API's words, also where the checkout's codes come.
+-- _PF says that Svea is the facilitator of the payment.
+create or replace temp macro svea_method(t) as
+    case regexp_replace(lower(t), '_pf$', '')
+        when 'sveacardpay' then 'card' when 'admininvoice' then 'invoice'
+        else regexp_replace(lower(t), '_pf$', '') end;
+
+-- A row's price: unit price (with VAT) by quantity less its discount, which is an amount on the row or a percent.
+-- A row that is credited has a negative quantity, and its discount is given back in the same way.
+create or replace temp macro svea_row_total(quantity, price, amount, percent) as
+    case when coalesce(amount, 0) <> 0
+        then div_half_away(price::hugeint * quantity, 100) - case when quantity < 0 then -1 else 1 end * amount
+        else div_half_away(price::hugeint * quantity * (10000 - coalesce(percent, 0)), 1000000) end;
+
+create or replace temp macro svea_order(body) as from_json(body, '{
+    "Id": "VARCHAR", "MerchantOrderId": "VARCHAR", "OrderStatus": "VARCHAR", "PaymentType": "VARCHAR", "Currency": "VARCHAR", "CreationDate": "VARCHAR",
+    "OrderAmount": "VARCHAR", "CancelledAmount": "VARCHAR", "IsCompany": "VARCHAR", "CountryCode": "VARCHAR",
+    "ShippingAddress": {"CountryCode": "VARCHAR"}, "BillingAddress": {"CountryCode": "VARCHAR"},
+    "OrderRows": [{"OrderRowId": "VARCHAR", "ArticleNumber": "VARCHAR", "Quantity": "VARCHAR", "UnitPrice": "VARCHAR", "DiscountPercent": "VARCHAR", "DiscountAmount": "VARCHAR", "VatPercent": "VARCHAR", "IsCancelled": "VARCHAR", "RowType": "VARCHAR"}],
+    "Deliveries": [{"Id": "VARCHAR", "CreationDate": "VARCHAR", "InvoiceId": "VARCHAR", "DeliveryAmount": "VARCHAR", "CreditedAmount": "VARCHAR",
+        "OrderRows": [{"OrderRowId": "VARCHAR", "ArticleNumber": "VARCHAR", "Quantity": "VARCHAR", "UnitPrice": "VARCHAR", "DiscountPercent": "VARCHAR", "DiscountAmount": "VARCHAR", "VatPercent": "VARCHAR", "IsCancelled": "VARCHAR", "RowType": "VARCHAR"}],
+        "Credits": [{"Id": "VARCHAR", "CreditId": "VARCHAR", "CreationDate": "VARCHAR", "Amount": "VARCHAR",
+            "OrderRows": [{"OrderRowId": "VARCHAR", "ArticleNumber": "VARCHAR", "Quantity": "VARCHAR", "UnitPrice": "VARCHAR", "DiscountPercent": "VARCHAR", "DiscountAmount": "VARCHAR", "VatPercent": "VARCHAR", "IsCancelled": "VARCHAR", "RowType": "VARCHAR"}]}]}],
+    "Credits": [{"Id": "VARCHAR", "CreditId": "VARCHAR", "CreationDate": "VARCHAR", "Amount": "VARCHAR",
+        "OrderRows": [{"OrderRowId": "VARCHAR", "ArticleNumber": "VARCHAR", "Quantity": "VARCHAR", "UnitPrice": "VARCHAR", "DiscountPercent": "VARCHAR", "DiscountAmount": "VARCHAR", "VatPercent": "VARCHAR", "IsCancelled": "VARCHAR", "RowType": "VARCHAR"}]}]
+}');
+
+-- What happened to the orders in raw: one row per order, delivery and credit, with its rows.
+--
+-- A credit has neither ID nor date. It is named by its delivery, its amount and, where several are alike,
+-- their order. Credits without rows (an amount was credited) stand in the list, or only in the
+-- delivery's CreditedAmount: what that says more than the list is a credit of its own.
+-- Credits of the order itself are read where no delivery has any: they are not to be counted twice.
+create or replace temp macro svea_events() as table
+
+with
+
+parsed as (
+
+    select blob_id, svea_order(body) as o from raw
+
+),
+
+-- Only what is needed is carried on: an order is large, and its lists are copied wherever they go.
+orders as (
+
+    select
+        blob_id, svea_id(o.Id) as order_id, o.MerchantOrderId as merchant_number, o.PaymentType as payment_type,
+        upper(o.Currency) as currency, lower(coalesce(o.OrderStatus, '')) as state, lower(o.IsCompany) as is_company,
+        upper(coalesce(nullif(o.ShippingAddress.CountryCode, ''), nullif(o.BillingAddress.CountryCode, ''), nullif(o.CountryCode, ''))) as country,
+        svea_int(o.OrderAmount) - coalesce(svea_int(o.CancelledAmount), 0) as amount, svea_time(o.CreationDate) as created_at,
+        coalesce(o.OrderRows, []) as own_rows, coalesce(o.Deliveries, []) as deliveries, coalesce(o.Credits, []) as own_credits
+    from parsed
+
+),
+
+deliveries as (
+
+    select
+        blob_id, order_id, merchant_number, payment_type, currency, state, is_company, country, position, has_own_credits,
+        d.Id as id, d.InvoiceId as invoice_id, d.CreationDate as created, svea_int(d.DeliveryAmount) as amount, svea_int(d.CreditedAmount) as credited,
+        coalesce(d.OrderRows, []) as delivered_rows, coalesce(d.Credits, []) as credits,
+        coalesce(svea_id(d.Id), order_id || '#delivery' || (position + 1)) as delivery_ref
+    from (
+        select
+            blob_id, order_id, merchant_number, payment_type, currency, state, is_company, country, len(own_credits) > 0 as has_own_credits,
+            generate_subscripts(deliveries, 1) - 1 as position, unnest(deliveries) as d
+        from orders
+    )
+
+),
+
+credits as (
+
+    select
+        blob_id, order_id, merchant_number, payment_type, currency, state, is_company, country, delivery_ref, place, position,
+        svea_id(c.CreditId) as credit_id, svea_id(c.Id) as id, c.CreationDate as created, abs(svea_int(c.Amount)) as amount, coalesce(c.OrderRows, []) as credited_rows
+    from (
+        select
+            blob_id, order_id, merchant_number, payment_type, currency, state, is_company, country, delivery_ref, '$.Deliveries[' || position || '].Credits[' as place,
+            generate_subscripts(credits, 1) - 1 as position, unnest(credits) as c
+        from deliveries
+
+        union all
+
+        select
+            blob_id, order_id, merchant_number, payment_type, currency, state, is_company, country, order_id, '$.Credits[',
+            generate_subscripts(own_credits, 1) - 1, unnest(own_credits)
+        from orders
+        where len(own_credits) > 0 and len(list_filter(deliveries, x -> len(coalesce(x.Credits, [])) > 0)) = 0
+    )
+
+),
+
+-- Only credits' scalars go through the window: their rows would be sorted with them.
+numbered as (
+
+    select blob_id, place, position, row_number() over (partition by blob_id, delivery_ref, amount order by position) as ordinal
+    from credits
+    where amount is distinct from 0
+
+),
+
+unlisted as (
+
+    select
+        blob_id, order_id, merchant_number, payment_type, currency, state, is_company, country, delivery_ref, position,
+        abs(credited) - coalesce(list_sum(list_transform(credits, x -> abs(svea_int(x.Amount)))), 0)::bigint as amount
+    from deliveries
+    where credited <> 0 and not has_own_credits
+
+)
+
+select
+    blob_id, order_id, merchant_number, payment_type, currency, state, is_company, country,
+    'order' as kind, order_id as doc_ref, null::varchar as event_id, null::varchar as invoice_id, amount as amount_minor, created_at as event_at, '$' as locator,
+    list_concat(own_rows, coalesce(flatten(list_transform(deliveries, x -> coalesce(x.OrderRows, []))), [])) as order_rows
+from orders
+
+union all
+
+select
+    blob_id, order_id, merchant_number, payment_type, currency, state, is_company, country,
+    'delivery', delivery_ref, svea_id(id), svea_id(invoice_id), amount, svea_time(created), '$.Deliveries[' || position || ']', delivered_rows
+from deliveries
+
+union all
+
+select
+    c.blob_id, c.order_id, c.merchant_number, c.payment_type, c.currency, c.state, c.is_company, c.country, 'refund',
+    coalesce(c.credit_id, c.id, c.delivery_ref || '#credit' || coalesce(c.amount, 0) || case when n.ordinal > 1 then '.' || n.ordinal else '' end),
+    coalesce(c.credit_id, c.id), null, c.amount, svea_time(c.created), c.place || c.position || ']', c.credited_rows
+from credits as c
+inner join numbered as n on n.blob_id = c.blob_id and n.place = c.place and n.position = c.position
+
+union all
+
+select
+    blob_id, order_id, merchant_number, payment_type, currency, state, is_company, country,
+    'refund', delivery_ref || '#credited', null, null, amount, null, '$.Deliveries[' || position || '].CreditedAmount', []
+from unlisted
+where amount > 0;
+
+-- What a row of a report is. Words nobody knows stay as they are.
+create or replace temp macro svea_row_type(t) as
+    case lower(t)
+        when 'order' then 'Order' when 'credit' then 'Credit' when 'regression' then 'Regression' when 'cost' then 'Cost'
+        when 'kickback' then 'Kickback' when 'deposit' then 'Deposit' when 'manual' then 'Manual'
+        when 'openingbalancedebt' then 'OpeningBalanceDebt' when 'closingbalancedebt' then 'ClosingBalanceDebt'
+        else t end;
+
+create or replace temp macro svea_is_debt(t) as lower(coalesce(t, '')) in ('openingbalancedebt', 'closingbalancedebt');
+
+-- The payouts in raw: one row per client of a report. None has an ID: the client and the day name it, and
+-- where a client has several on a day, their currency and order. The same client's payout in the
+-- answer for another day is the same payout.
+create or replace temp macro svea_payouts() as table
+
+with
+
+clients as (
+
+    select blob_id, right(key, 10) as asked_for, unnest(list_transform(coalesce(from_json(body -> '$.clientReports', '[{
+        "clientId": "VARCHAR", "recipientBankAccountNo": "VARCHAR", "reconciliationDate": "VARCHAR", "paymentReport": "JSON",
+        "rows": [{"externalOrderNo": "VARCHAR", "orderDate": "VARCHAR", "sveaCustomerId": "VARCHAR", "sveaInvoiceNo": "VARCHAR", "sveaOrderNo": "VARCHAR", "paymentTransactionId": "VARCHAR",
+            "sveaCheckoutId": "VARCHAR", "deliveryId": "VARCHAR", "nominalAmount": "VARCHAR", "sveaPaidAmount": "VARCHAR", "totalFeeAmountExcludingVat": "VARCHAR", "totalFeeVatAmount": "VARCHAR",
+            "paymentType": "VARCHAR", "currency": "VARCHAR", "comment": "VARCHAR", "rowType": "VARCHAR", "reconciliationDate": "VARCHAR",
+            "fees": [{"type": "VARCHAR", "amountExcludingVat": "VARCHAR", "vatAmount": "VARCHAR"}]}]}]'), []), (x, i) -> {'item': x, 'position': i - 1})) as c
+    from raw
+
+),
+
+dated as (
+
+    select
+        blob_id, c.position as position, c.item as item, c.item.paymentReport as report,
+        coalesce(svea_time(c.item.reconciliationDate), svea_time(asked_for)) as paid_at,
+        upper(nullif(c.item.paymentReport ->> '$.currency', '')) as currency,
+        coalesce(c.item.rows, []) as report_rows
+    from clients
+
+)
+
+select
+    blob_id, position, item, report, paid_at, currency, report_rows,
+    coalesce(svea_id(item.clientId), '0') || '-' || local_date(paid_at, 'Europe/Stockholm')
+        || case when row_number() over same_day > 1 then '-' || (row_number() over same_day) else '' end as payout_id
+from dated
+window same_day as (partition by blob_id, item.clientId, local_date(paid_at, 'Europe/Stockholm') order by currency, position);
