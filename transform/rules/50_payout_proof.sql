@@ -107,15 +107,29 @@ flags as (
 
 ),
 
+-- A total of two meanings: the one the rows are nearer to, and of two equally near the first.
+others as (
+
+    select p.source, p.payout_id,
+        coalesce(abs(coalesce(s.net, 0) - p.other_amount_minor) < abs(coalesce(s.net, 0) - p.rows_expected_minor), false) as chosen
+    from payouts as p
+    inner join todo_payouts as t on t.source = p.source and t.payout_id = p.payout_id
+    left join payout_sums as s on s.source = p.source and s.payout_id = p.payout_id
+
+),
+
 joined as (
 
     select
-        p.source, p.payout_id, p.document_id, p.currency, p.amount_minor, p.paid_at, p.fee_rows, p.has_header,
-        p.rows_expected_minor, p.formula_off_minor, p.stated,
+        p.source, p.payout_id, p.document_id, p.currency, p.paid_at, p.fee_rows, p.has_header,
+        case when o.chosen then p.other_amount_minor else p.amount_minor end as amount_minor,
+        case when o.chosen then p.other_amount_minor else p.rows_expected_minor end as rows_expected_minor,
+        p.formula_off_minor, p.stated, o.chosen as other_chosen,
         s.* exclude (source, payout_id, currency, paid_at),
         local_date(p.paid_at, c.time_zone) as paid_date,
         coalesce(q.here >= q.total, not p.has_header) as is_complete,
-        coalesce(case when p.fee_rows = 'invoiced' then s.net_without_fees else s.net end, 0) - p.rows_expected_minor as difference,
+        coalesce(case when p.fee_rows = 'invoiced' then s.net_without_fees else s.net end, 0)
+            - case when o.chosen then p.other_amount_minor else p.rows_expected_minor end as difference,
         x.price_e8,
         f.kind as flag_kind, f.reason as flag_reason, f.amount as flag_amount, f.evidence as flag_evidence,
         q.here, q.total,
@@ -128,6 +142,7 @@ joined as (
     left join rates as x on x.source = p.source and x.payout_id = p.payout_id
     left join parts as q on q.source = p.source and q.payout_id = p.payout_id
     left join flags as f on f.source = p.source and f.payout_id = p.payout_id
+    left join others as o on o.source = p.source and o.payout_id = p.payout_id
 
     where p.booked_run is null
 
@@ -184,6 +199,14 @@ update payouts as p set
     other_minor = coalesce(f.other, 0),
     booked_run = case f.verdict.status when 'booked' then r.run_no end,
     booked_at = case f.verdict.status when 'booked' then r.began end,
-    price_e8 = case when p.currency <> f.home then f.price_e8 end
+    price_e8 = case when p.currency <> f.home then f.price_e8 end,
+    -- Which meaning of the total held, once and for all.
+    amount_minor = case when f.verdict.status = 'booked' and f.other_chosen then p.other_amount_minor else p.amount_minor end,
+    rows_expected_minor = case when f.verdict.status = 'booked' and f.other_chosen then p.other_amount_minor else p.rows_expected_minor end,
+    other_amount_minor = case when f.verdict.status = 'booked' and f.other_chosen then p.amount_minor else p.other_amount_minor end,
+    stated = case when f.verdict.status = 'booked' and p.reading is not null
+        then concat_ws(' | ', p.stated, 'the rows say: ' || case
+            when p.other_amount_minor is null then p.reading || ' (there are no fees)'
+            when f.other_chosen then p.other_reading else p.reading end) else p.stated end
 from payout_facts as f, this_run as r
 where p.source = f.source and p.payout_id = f.payout_id;
