@@ -201,7 +201,7 @@ create or replace temp macro qliro_events() as table
         from qliro_orders() as o
         inner join reservations as r on r.blob_id = o.blob_id
         left join valued as v on v.blob_id = o.blob_id
-        group by all
+        group by o.blob_id, r.id, r.no, r.amount
     ),
     states as (
         select
