@@ -107,13 +107,15 @@ flags as (
 
 ),
 
--- A total of two meanings: the one the rows are nearer to, and of two equally near the first.
+-- A total of two meanings: the first unless the rows add up to the other one only.
 others as (
 
     select p.source, p.payout_id,
-        coalesce(abs(coalesce(s.net, 0) - p.other_amount_minor) < abs(coalesce(s.net, 0) - p.rows_expected_minor), false) as chosen
+        coalesce((coalesce(s.net, 0) = p.other_amount_minor and coalesce(s.net, 0) <> p.rows_expected_minor)
+            or (abs(coalesce(s.net, 0) - p.other_amount_minor) <= c.tolerance and abs(coalesce(s.net, 0) - p.rows_expected_minor) > c.tolerance), false) as chosen
     from payouts as p
     inner join todo_payouts as t on t.source = p.source and t.payout_id = p.payout_id
+    cross join set_company as c
     left join payout_sums as s on s.source = p.source and s.payout_id = p.payout_id
 
 ),
