@@ -17,8 +17,8 @@ import (
 	"github.com/kvitt/kvitt/extract"
 )
 
-// maxBody bounds one answer: nothing is paged, and a batch of 100 000 lines is about 70 MB.
-const maxBody = 512 << 20
+// maxBody bounds one answer. Nothing is paged: 64 MB are a batch of 90 000 lines, of one day and acquirer.
+const maxBody = 64 << 20
 
 // errNotSettled is Qliro's refusal of a period that today is in.
 var errNotSettled = errors.New("the period is not settled")

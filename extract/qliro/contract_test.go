@@ -60,6 +60,6 @@ func TestContract(t *testing.T) {
 		},
 		Gone: extract.Request{Stream: "orders", IDs: []string{"99999999"}},
 		// The header of a GET is as good as the secret, and so is what it is made of.
-		Secrets: []string{fakeqliro.Secret, "not-the-secret", authorization(t, fakeqliro.Secret), authorization(t, "not-the-secret"), "Qliro "},
+		Secrets: []string{fakeqliro.Secret, "not-the-secret", authorization(t, fakeqliro.Secret), authorization(t, "not-the-secret")},
 	})
 }

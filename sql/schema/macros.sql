@@ -40,7 +40,7 @@ create or replace macro normal_reference(r) as
 
 -- Whether a payment method is what [[source.method]] names. A method of several words, "nets/creditcards", is each of them too.
 create or replace macro method_is(method, match) as
-    lower(coalesce(method, '')) glob lower(match) or list_bool_or(list_transform(string_split(lower(coalesce(method, '')), '/'), w -> w glob lower(match)));
+    (lower(coalesce(method, '')) glob lower(match) or '/' || lower(coalesce(method, '')) || '/' glob '*/' || lower(match) || '/*');
 
 -- A fixed 128-bit name for what a text identifies.
 create or replace macro name_of(t) as md5(t)::uuid;
