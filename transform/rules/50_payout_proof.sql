@@ -107,16 +107,49 @@ flags as (
 
 ),
 
--- A total of two meanings: the first unless the rows add up to the other one only.
-others as (
+-- A total of two meanings: the one that the rows add up to. Where they add up to neither to the öre, the one that the
+-- source's other payouts were proven by; within the tolerance the one that fits, unless that speaks against it.
+meanings as (
 
-    select p.source, p.payout_id,
-        coalesce((coalesce(s.net, 0) = p.other_amount_minor and coalesce(s.net, 0) <> p.rows_expected_minor)
-            or (abs(coalesce(s.net, 0) - p.other_amount_minor) <= c.tolerance and abs(coalesce(s.net, 0) - p.rows_expected_minor) > c.tolerance), false) as chosen
+    select p.source, p.payout_id, c.tolerance,
+        coalesce(s.net, 0) - p.rows_expected_minor as first_off,
+        coalesce(s.net, 0) - p.other_amount_minor as other_off
     from payouts as p
     inner join todo_payouts as t on t.source = p.source and t.payout_id = p.payout_id
     cross join set_company as c
     left join payout_sums as s on s.source = p.source and s.payout_id = p.payout_id
+    where p.other_amount_minor is not null and p.booked_run is null
+
+),
+
+habits as (
+
+    select source, sum(speaks) as other
+    from (
+        select source, case when other_off = 0 and first_off <> 0 then 1 when first_off = 0 and other_off <> 0 then -1 else 0 end as speaks
+        from meanings
+        union all
+        -- What was booked by the other meaning has the first one in its place.
+        select source, case when reading_held = 'other' then 1 else -1 end
+        from payouts
+        where booked_run is not null and other_amount_minor is not null and reading_held is not null
+    )
+    group by source
+
+),
+
+others as (
+
+    select m.source, m.payout_id,
+        case
+            when m.first_off = 0 then false
+            when m.other_off = 0 then true
+            when abs(m.other_off) <= m.tolerance and h.other >= 0 and (abs(m.first_off) > m.tolerance or h.other > 0) then true
+            when abs(m.first_off) <= m.tolerance and h.other <= 0 then false
+            else h.other > 0
+        end as chosen
+    from meanings as m
+    inner join habits as h using (source)
 
 ),
 
@@ -126,7 +159,7 @@ joined as (
         p.source, p.payout_id, p.document_id, p.currency, p.paid_at, p.fee_rows, p.has_header,
         case when o.chosen then p.other_amount_minor else p.amount_minor end as amount_minor,
         case when o.chosen then p.other_amount_minor else p.rows_expected_minor end as rows_expected_minor,
-        p.formula_off_minor, p.stated, o.chosen as other_chosen,
+        p.formula_off_minor, p.stated, coalesce(o.chosen, false) as other_chosen,
         s.* exclude (source, payout_id, currency, paid_at),
         local_date(p.paid_at, c.time_zone) as paid_date,
         coalesce(q.here >= q.total, not p.has_header) as is_complete,
@@ -205,6 +238,7 @@ update payouts as p set
     -- Which meaning of the total held, once and for all.
     amount_minor = case when f.verdict.status = 'booked' and f.other_chosen then p.other_amount_minor else p.amount_minor end,
     rows_expected_minor = case when f.verdict.status = 'booked' and f.other_chosen then p.other_amount_minor else p.rows_expected_minor end,
+    reading_held = case when f.verdict.status = 'booked' and p.other_amount_minor is not null then case when f.other_chosen then 'other' else 'first' end end,
     other_amount_minor = case when f.verdict.status = 'booked' and f.other_chosen then p.amount_minor else p.other_amount_minor end,
     stated = case when f.verdict.status = 'booked' and p.reading is not null
         then concat_ws(' | ', p.stated, 'the rows say: ' || case
