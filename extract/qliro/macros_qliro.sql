@@ -11,9 +11,21 @@ create or replace temp macro qliro_minor(t, cur) as
             then (t::decimal(18, 4) * 1000::decimal(4, 0))::bigint
     end;
 
--- An enum, declared as an integer and seen as a word, as its word; what is in no list stays as it came.
-create or replace temp macro qliro_word(v, words) as
-    coalesce(words[try_cast(v as integer) + 1], list_filter(words, w -> lower(w) = lower(trim(v)))[1], v);
+-- Enums, declared as integers and seen as words, as their words; what is in no list stays as it came.
+create or replace temp macro qliro_transaction_type(v) as
+    case lower(trim(v)) when '0' then 'Preauthorization' when 'preauthorization' then 'Preauthorization' when '1' then 'Debit' when 'debit' then 'Debit' when '2' then 'Credit' when 'credit' then 'Credit' when '3' then 'Capture' when 'capture' then 'Capture' when '4' then 'Reversal' when 'reversal' then 'Reversal' when '5' then 'Refund' when 'refund' then 'Refund' when '6' then 'UpdateInvoice' when 'updateinvoice' then 'UpdateInvoice' when '7' then 'Registration' when 'registration' then 'Registration' else v end;
+create or replace temp macro qliro_transaction_status(v) as
+    case lower(trim(v)) when '0' then 'Created' when 'created' then 'Created' when '1' then 'InProcess' when 'inprocess' then 'InProcess' when '2' then 'UserInteractionRequired' when 'userinteractionrequired' then 'UserInteractionRequired' when '3' then 'OnHold' when 'onhold' then 'OnHold' when '4' then 'Success' when 'success' then 'Success' when '5' then 'Error' when 'error' then 'Error' when '6' then 'Cancelled' when 'cancelled' then 'Cancelled' else v end;
+create or replace temp macro qliro_action_type(v) as
+    case lower(trim(v)) when '0' then 'Create' when 'create' then 'Create' when '1' then 'Reserve' when 'reserve' then 'Reserve' when '2' then 'Ship' when 'ship' then 'Ship' when '3' then 'Return' when 'return' then 'Return' when '4' then 'Release' when 'release' then 'Release' else v end;
+create or replace temp macro qliro_item_type(v) as
+    case lower(trim(v)) when '0' then 'Product' when 'product' then 'Product' when '1' then 'Discount' when 'discount' then 'Discount' when '2' then 'Fee' when 'fee' then 'Fee' when '3' then 'Shipping' when 'shipping' then 'Shipping' else v end;
+create or replace temp macro qliro_juridical_type(v) as
+    case lower(trim(v)) when '0' then 'Physical' when 'physical' then 'Physical' when '1' then 'Company' when 'company' then 'Company' else v end;
+create or replace temp macro qliro_line_type(v) as
+    case lower(trim(v)) when '0' then 'Transaction' when 'transaction' then 'Transaction' when '1' then 'Fee' when 'fee' then 'Fee' when '2' then 'Chargeback' when 'chargeback' then 'Chargeback' else v end;
+create or replace temp macro qliro_line_action(v) as
+    case lower(trim(v)) when '0' then 'Debit' when 'debit' then 'Debit' when '1' then 'Credit' when 'credit' then 'Credit' else v end;
 
 -- A moment in UTC. Qliro states no zone: its clock is taken to be Sweden's. One that states its zone is taken at
 -- its word. .NET's beginning of time stands for nothing.
@@ -60,38 +72,29 @@ create or replace temp macro qliro_rate(inc, ex, country) as
             then 100 * div_half_away(abs(inc - ex)::hugeint * 100, abs(ex)) end,
         case when ex <> 0 then div_half_away((abs(inc) - abs(ex))::hugeint * 10000, abs(ex)) end)::integer;
 
--- Orders, one row per answer.
+-- Orders, one row per answer. The answer is read once, into text: numbers may come as text, text as numbers.
 create or replace temp macro qliro_orders() as table
     select
-        blob_id, body,
-        nullif(body ->> '$.OrderId', '') as order_id,
-        upper(nullif(trim(body ->> '$.Currency'), '')) as currency,
+        blob_id,
+        nullif(o.OrderId, '') as order_id,
+        upper(nullif(trim(o.Currency), '')) as currency,
         -- Where the goods went: there VAT is due (Directive 2006/112/EC, article 33).
-        upper(coalesce(nullif(trim(body ->> '$.ShippingAddress.CountryCode'), ''), nullif(trim(body ->> '$.Country'), ''))) as country,
-        case when qliro_word(body ->> '$.Customer.JuridicalType', ['Physical', 'Company']) = 'Company' then 'business' else 'consumer' end as customer,
-        nullif(trim(body ->> '$.MerchantReference'), '') as order_number
-    from raw;
-
--- The payment transactions of every order.
-create or replace temp macro qliro_transactions() as table
-    select
-        blob_id, order_id, position,
-        item ->> '$.PaymentTransactionId' as id,
-        try_cast(item ->> '$.PaymentTransactionId' as bigint) as no,
-        nullif(item ->> '$.OriginalPaymentTransactionId', '0') as original,
-        qliro_word(item ->> '$.Type', ['Preauthorization', 'Debit', 'Credit', 'Capture', 'Reversal', 'Refund', 'UpdateInvoice', 'Registration']) as type,
-        qliro_word(item ->> '$.Status', ['Created', 'InProcess', 'UserInteractionRequired', 'OnHold', 'Success', 'Error', 'Cancelled']) as status,
-        coalesce(upper(nullif(item ->> '$.Currency', '')), currency) as currency,
-        qliro_minor(item ->> '$.Amount', coalesce(upper(nullif(item ->> '$.Currency', '')), currency)) as amount,
-        qliro_time(item ->> '$.Timestamp') as at_,
-        lower(nullif(item ->> '$.PaymentMethodName', '')) as method,
-        nullif(item ->> '$.ProviderTransactionId', '') as provider_id
+        upper(coalesce(nullif(trim(o.ShippingAddress.CountryCode), ''), nullif(trim(o.Country), ''))) as country,
+        case when qliro_juridical_type(o.Customer.JuridicalType) = 'Company' then 'business' else 'consumer' end as customer,
+        nullif(trim(o.MerchantReference), '') as order_number,
+        o.PaymentTransactions as transactions,
+        o.OrderItemActions as actions
     from (
-        select blob_id, order_id, currency, generate_subscripts(items, 1) - 1 as position, unnest(items) as item
-        from (select blob_id, order_id, currency, from_json(body -> '$.PaymentTransactions', '["JSON"]') as items from qliro_orders())
+        select blob_id, from_json(body, '{"OrderId": "VARCHAR", "MerchantReference": "VARCHAR", "Currency": "VARCHAR", "Country": "VARCHAR",
+            "Customer": {"JuridicalType": "VARCHAR"}, "ShippingAddress": {"CountryCode": "VARCHAR"},
+            "PaymentTransactions": [{"PaymentTransactionId": "VARCHAR", "OriginalPaymentTransactionId": "VARCHAR", "Type": "VARCHAR", "Status": "VARCHAR", "Currency": "VARCHAR",
+                "Amount": "VARCHAR", "Timestamp": "VARCHAR", "PaymentMethodName": "VARCHAR", "ProviderTransactionId": "VARCHAR"}],
+            "OrderItemActions": [{"MerchantReference": "VARCHAR", "Description": "VARCHAR", "Quantity": "VARCHAR", "PricePerItemIncVat": "VARCHAR", "PricePerItemExVat": "VARCHAR",
+                "ActionType": "VARCHAR", "Type": "VARCHAR", "PaymentTransactionId": "VARCHAR"}]}') as o
+        from raw
     );
 
--- The item actions of every order. sign: shipped is owed, returned is given back.
+-- The item actions of orders. sign: shipped is owed, returned is given back.
 create or replace temp macro qliro_actions() as table
     select
         *,
@@ -101,19 +104,15 @@ create or replace temp macro qliro_actions() as table
     from (
         select
             blob_id, order_id, country, position,
-            try_cast(item ->> '$.Id' as bigint) as no,
-            nullif(item ->> '$.MerchantReference', '') as reference,
-            coalesce(item ->> '$.Description', '') as description,
-            try_cast(item ->> '$.Quantity' as bigint) as quantity,
-            qliro_minor(item ->> '$.PricePerItemIncVat', currency) as inc,
-            qliro_minor(item ->> '$.PricePerItemExVat', currency) as ex,
-            qliro_word(item ->> '$.ActionType', ['Create', 'Reserve', 'Ship', 'Return', 'Release']) as action,
-            qliro_word(item ->> '$.Type', ['Product', 'Discount', 'Fee', 'Shipping']) as type,
-            item ->> '$.PaymentTransactionId' as transaction
-        from (
-            select blob_id, order_id, currency, country, generate_subscripts(items, 1) - 1 as position, unnest(items) as item
-            from (select blob_id, order_id, currency, country, from_json(body -> '$.OrderItemActions', '["JSON"]') as items from qliro_orders())
-        )
+            nullif(a.MerchantReference, '') as reference,
+            coalesce(a.Description, '') as description,
+            try_cast(a.Quantity as bigint) as quantity,
+            qliro_minor(a.PricePerItemIncVat, currency) as inc,
+            qliro_minor(a.PricePerItemExVat, currency) as ex,
+            qliro_action_type(a.ActionType) as action,
+            qliro_item_type(a.Type) as type,
+            a.PaymentTransactionId as transaction
+        from (select blob_id, order_id, currency, country, generate_subscripts(actions, 1) - 1 as position, unnest(actions) as a from qliro_orders())
     );
 
 -- What has happened to an order: a row per order, delivery and refund. rows says which actions are its lines, times
@@ -125,7 +124,23 @@ create or replace temp macro qliro_actions() as table
 -- else items were shipped on, delivers these items and no more.
 create or replace temp macro qliro_events() as table
     with
-    sums as (
+    orders as materialized (select * from qliro_orders()),
+    transactions as materialized (
+        select
+            blob_id, order_id, position,
+            t.PaymentTransactionId as id,
+            try_cast(t.PaymentTransactionId as bigint) as no,
+            nullif(nullif(t.OriginalPaymentTransactionId, '0'), '') as original,
+            qliro_transaction_type(t.Type) as type,
+            qliro_transaction_status(t.Status) as status,
+            coalesce(upper(nullif(t.Currency, '')), currency) as currency,
+            qliro_minor(t.Amount, coalesce(upper(nullif(t.Currency, '')), currency)) as amount,
+            qliro_time(t.Timestamp) as at_,
+            lower(nullif(t.PaymentMethodName, '')) as method,
+            nullif(t.ProviderTransactionId, '') as provider_id
+        from (select blob_id, order_id, currency, generate_subscripts(transactions, 1) - 1 as position, unnest(transactions) as t from orders)
+    ),
+    sums as materialized (
         select
             blob_id, transaction,
             count(*) filter (action = 'Ship') as ships,
@@ -138,14 +153,14 @@ create or replace temp macro qliro_events() as table
         from qliro_actions()
         group by blob_id, transaction
     ),
-    joined as (
+    joined as materialized (
         select
             t.*, coalesce(s.ships, 0) as ships, coalesce(s.moves, 0) as moves, coalesce(s.actions, 0) as actions,
             s.moved, s.moved_lowering, s.reserved, s.reserved_lowering,
             o.type as original_type, coalesce(os.ships, 0) as original_ships
-        from qliro_transactions() as t
+        from transactions as t
         left join sums as s on s.blob_id = t.blob_id and s.transaction = t.id
-        left join qliro_transactions() as o on o.blob_id = t.blob_id and o.id = t.original and o.status = 'Success'
+        left join transactions as o on o.blob_id = t.blob_id and o.id = t.original and o.status = 'Success'
         left join sums as os on os.blob_id = t.blob_id and os.transaction = t.original
         where t.status = 'Success'
     ),
@@ -164,7 +179,7 @@ create or replace temp macro qliro_events() as table
             case when type = 'UpdateInvoice' and moves = 0 then 'reserved' else 'moved' end as rows
         from joined
     ),
-    valued as (
+    valued as materialized (
         select
             * exclude (amount),
             case when type in ('Capture', 'Refund', 'Credit', 'Reversal', 'UpdateInvoice') then case kind when 'refund' then abs(amount) else amount end
@@ -192,27 +207,27 @@ create or replace temp macro qliro_events() as table
             bool_or(status in ('Created', 'InProcess', 'UserInteractionRequired', 'OnHold')) as is_pending,
             bool_or(status = 'Success' and type = 'Reversal') as is_reversed,
             arg_min(method, no) filter (method is not null) as method
-        from qliro_transactions() group by blob_id
+        from transactions group by blob_id
     ),
     placed as (
         select
             o.blob_id, r.id, r.no,
             r.amount + coalesce((sum(v.amount) filter (v.kind = 'delivery' and v.no < r.no)), 0) as amount
-        from qliro_orders() as o
+        from orders as o
         inner join reservations as r on r.blob_id = o.blob_id
         left join valued as v on v.blob_id = o.blob_id
         group by o.blob_id, r.id, r.no, r.amount
     ),
     states as (
         select
-            o.*, l.* exclude (blob_id), p.id as reservation, p.amount as ordered,
+            o.* exclude (transactions, actions), l.* exclude (blob_id), p.id as reservation, p.amount as ordered,
             coalesce(t.captured, 0) as captured, coalesce(t.refunded, 0) as refunded
-        from qliro_orders() as o
+        from orders as o
         left join logs as l on l.blob_id = o.blob_id
         left join placed as p on p.blob_id = o.blob_id
         left join totals as t on t.blob_id = o.blob_id
     ),
-    stated as (
+    stated as materialized (
         select
             *,
             case

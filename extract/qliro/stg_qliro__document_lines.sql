@@ -11,7 +11,7 @@
 
 with
 
-lines as (
+lines as materialized (
 
     select
         e.kind, e.doc_ref, e.order_id, e.blob_id, a.reference, a.quantity, a.type, a.country, a.position, a.description,
@@ -24,6 +24,14 @@ lines as (
         and case e.rows when 'reserved' then a.action in ('Reserve', 'Create') else a.action in ('Ship', 'Return') end
 
     where coalesce(a.quantity * a.inc, 1) <> 0
+
+),
+
+-- Prices repeat: the rate between two is worked out once.
+rates as (
+
+    select inc, ex, country, qliro_rate(inc, ex, country) as rate_bp
+    from (select distinct inc, ex, country from lines)
 
 )
 
@@ -43,6 +51,7 @@ select
     quantity,
     sign * quantity * inc as gross_minor,
     sign * quantity * (inc - ex) as vat_minor,
-    qliro_rate(inc, ex, country) as rate_bp
+    rate_bp
 
 from lines
+left join rates using (inc, ex, country)

@@ -21,7 +21,9 @@ batches as (
         split_part(key, '?', 1) as part,
         try_cast(nullif(regexp_extract(key, 'total=(-?[0-9]+)', 1), '') as bigint) as total,
         try_cast(nullif(regexp_extract(key, 'less_fees=(-?[0-9]+)', 1), '') as bigint) as less_fees,
-        from_json(body -> '$.Settlements', '["JSON"]') as items
+        from_json(body, '{"Settlements": [{"OrderId": "VARCHAR", "PaymentTransactionId": "VARCHAR", "MerchantOrderReference": "VARCHAR", "Action": "VARCHAR", "Type": "VARCHAR",
+            "CurrencyCode": "VARCHAR", "Amount": "VARCHAR", "AmountExcludingVat": "VARCHAR", "CountryCode": "VARCHAR", "AcquirerName": "VARCHAR", "PaymentMethodType": "VARCHAR",
+            "PspSettlementDate": "VARCHAR", "ImportSettlementDate": "VARCHAR", "TransactionCompletedDate": "VARCHAR"}]}').Settlements as items
 
     from raw
 
@@ -38,17 +40,17 @@ typed as (
 
     select
         *,
-        qliro_word(item ->> '$.Type', ['Transaction', 'Fee', 'Chargeback']) as type,
-        qliro_word(item ->> '$.Action', ['Debit', 'Credit']) as action,
-        upper(item ->> '$.CurrencyCode') as currency,
-        qliro_minor(item ->> '$.Amount', upper(item ->> '$.CurrencyCode')) as amount,
-        qliro_minor(item ->> '$.AmountExcludingVat', upper(item ->> '$.CurrencyCode')) as without_vat
+        qliro_line_type(item.Type) as type,
+        qliro_line_action(item.Action) as action,
+        upper(item.CurrencyCode) as currency,
+        qliro_minor(item.Amount, upper(item.CurrencyCode)) as amount,
+        qliro_minor(item.AmountExcludingVat, upper(item.CurrencyCode)) as without_vat
 
     from items
 
 ),
 
-directed as (
+directed as materialized (
 
     select
         *,
@@ -128,18 +130,18 @@ select
     type as provider_type,
     -- Which way a chargeback went is what its money says.
     case when type = 'Chargeback' and action in ('Debit', 'Credit') then case when moved < 0 then 'Credit' else 'Debit' end else action end as provider_detail,
-    lower(nullif(concat_ws('/', nullif(item ->> '$.AcquirerName', ''), nullif(item ->> '$.PaymentMethodType', '')), '')) as method,
-    coalesce(qliro_time(item ->> '$.TransactionCompletedDate'), qliro_time(item ->> '$.PspSettlementDate'), qliro_time(item ->> '$.ImportSettlementDate')) as event_at,
-    nullif(item ->> '$.MerchantOrderReference', '') as order_reference,
-    nullif(nullif(item ->> '$.OrderId', '0'), '') as order_key,
-    nullif(nullif(item ->> '$.PaymentTransactionId', '0'), '') as event_key,
+    lower(nullif(concat_ws('/', nullif(item.AcquirerName, ''), nullif(item.PaymentMethodType, '')), '')) as method,
+    coalesce(qliro_time(item.TransactionCompletedDate), qliro_time(item.PspSettlementDate), qliro_time(item.ImportSettlementDate)) as event_at,
+    nullif(item.MerchantOrderReference, '') as order_reference,
+    nullif(nullif(item.OrderId, '0'), '') as order_key,
+    nullif(nullif(item.PaymentTransactionId, '0'), '') as event_key,
     currency,
     case when type = 'Fee' then case when amount is null then null else 0 end else moved end as gross_minor,
     case when type = 'Fee' then fee else 0 end as fee_minor,
     case when type = 'Fee' then cost - fee else 0 end as fee_vat_minor,
     case when type = 'Fee' then -cost else moved end as net_minor,
     null as row_off_minor,
-    upper(item ->> '$.CountryCode') as country,
+    upper(item.CountryCode) as country,
     null as text,
     position as row_no,
     '$.Settlements[' || position || ']' as locator,
