@@ -123,7 +123,11 @@ select distinct {{source}} as source, i.payout_id, 'payout_changed' as kind,
 	i.amount_minor - p.amount_minor as amount_minor, concat_ws(' | now: ', p.stated, i.stated) as evidence, i.blob_id
 from incoming as i
 inner join payouts as p on p.source = {{source}} and p.payout_id = i.payout_id
-where p.has_header and (p.amount_minor, p.currency, p.rows_expected_minor, p.paid_at, p.closing_minor) is distinct from (i.amount_minor, i.currency, i.rows_expected_minor, i.paid_at, i.closing_minor)
+where p.has_header
+	and ((p.currency, p.paid_at, p.closing_minor) is distinct from (i.currency, i.paid_at, i.closing_minor)
+		-- Of a total of two meanings the rows may have chosen the other.
+		or ((p.amount_minor, p.rows_expected_minor, p.other_amount_minor) is distinct from (i.amount_minor, i.rows_expected_minor, i.other_amount_minor)
+			and (p.other_amount_minor, p.rows_expected_minor, p.amount_minor) is distinct from (i.amount_minor, i.other_amount_minor, i.other_amount_minor)))
 	and not exists (select 1 from payout_flags as f where f.source = {{source}} and f.payout_id = i.payout_id and f.blob_id = i.blob_id);
 
 insert into todo_payouts

@@ -284,3 +284,24 @@ func ExampleChecks() {
 	// receivable_is_open_items
 	// rows_are_unchanged
 }
+
+// A payment method of several words is what [[source.method]] names, whole or by a word.
+func TestMethodsOfSeveralWords(t *testing.T) {
+	db := open(t, sql.Macros())
+	for _, tt := range []struct {
+		method, match string
+		want          bool
+	}{
+		{"card", "card", true}, {"Card", "cArd", true}, {"card", "car", false}, {"card", "c*", true}, {"", "card", false}, {"", "*", true},
+		{"nets/creditcards", "creditcards", true}, {"nets/creditcards", "Nets", true}, {"nets/creditcards", "nets/*", true}, {"nets/creditcards", "credit", false},
+		{"nets/creditcards", "nets/credit*", true}, {"nets/creditcards", "et", false}, {"nets/creditcards", "*", true},
+	} {
+		got, err := db.Texts(context.Background(), fmt.Sprintf("select method_is(nullif('%s', ''), '%s')::varchar", tt.method, tt.match))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got[0] != fmt.Sprint(tt.want) {
+			t.Errorf("method_is(%q, %q) is %s, want %v", tt.method, tt.match, got[0], tt.want)
+		}
+	}
+}

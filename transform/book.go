@@ -187,7 +187,7 @@ func (b *booking) lines(documents bool) {
 			first(x.dispute order by x.rank) filter (x.dispute > 0) as dispute
 		from (select distinct source, method from payout_lines
 			where source in (select source from set_methods)) as m
-		inner join set_methods as x on x.source = m.source and lower(coalesce(m.method, '')) glob lower(x.match)
+		inner join set_methods as x on x.source = m.source and method_is(m.method, x.match)
 		group by m.source, m.method`)
 	for fresh > 0 && b.nextChunk() {
 		b.bookLines(fmt.Sprintf("p.document_id in (select document_id from chunk) and l.run_no >= %d", b.count("select min(run_no) from chunk")),

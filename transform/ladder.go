@@ -224,7 +224,13 @@ func notDelivered(l Line, b *OpenItems, tolerance int64) (m *Match, several int)
 		if c.Kind != "order" || !c.SameCurrency || slices.ContainsFunc(found, func(o Candidate) bool { return o.Document == c.Document }) {
 			continue
 		}
-		if l.Amount <= b.open(c.Document)-b.Delivered[c.OrderID]+tolerance {
+		// The provider's own ID names the order itself: the money was taken for all of it, whatever of it
+		// has been delivered since. Other references may mean a delivery.
+		delivered := b.Delivered[c.OrderID]
+		if c.Rung == 1 {
+			delivered = 0
+		}
+		if l.Amount <= b.open(c.Document)-delivered+tolerance {
 			found = append(found, c)
 		}
 	}

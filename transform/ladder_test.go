@@ -290,6 +290,24 @@ func TestClimb(t *testing.T) {
 			want:  []string{"l1 settles 400 of o1 by order_id, not_delivered, after 0, rounding 0"},
 		},
 		{
+			name:  "money taken for all of an order at its purchase, whatever of it is delivered since",
+			lines: []Line{pays("l1", 1000, by(1, "order", "o1"), delivery(1, "d1"))},
+			open:  &OpenItems{Amount: amounts{"o1": 1000, "d1": 600}, Settled: amounts{}, Delivered: amounts{"order 1": 600}},
+			want:  []string{"l1 settles 1000 of o1 by event_id, not_delivered, after 0, rounding 0"},
+		},
+		{
+			name:  "the same, when all of it was delivered at once",
+			lines: []Line{pays("l1", 1000, by(1, "order", "o1"), delivery(1, "d1"))},
+			open:  &OpenItems{Amount: amounts{"o1": 1000, "d1": 1000}, Settled: amounts{}, Delivered: amounts{"order 1": 1000}},
+			want:  []string{"l1 settles 1000 of d1 by event_id, matched, after 0, rounding 0"},
+		},
+		{
+			name:  "it is taken once",
+			lines: []Line{pays("l1", 1000, by(1, "order", "o1")), pays("l2", 1000, by(1, "order", "o1"))},
+			open:  &OpenItems{Amount: amounts{"o1": 1000}, Settled: amounts{}, Delivered: amounts{"order 1": 600}},
+			want:  []string{"l1 settles 1000 of o1 by event_id, not_delivered, after 0, rounding 0", "l2: unmatched_line"},
+		},
+		{
 			name:  "a refund is never paid ahead",
 			lines: []Line{refunds("l1", 100, by(2, "order", "o1"))},
 			open:  items(amounts{"o1": 1000}),

@@ -7,6 +7,7 @@ import (
 	"github.com/kvitt/kvitt/extract/adyen"
 	"github.com/kvitt/kvitt/extract/centra"
 	"github.com/kvitt/kvitt/extract/klarna"
+	"github.com/kvitt/kvitt/extract/qliro"
 	"github.com/kvitt/kvitt/extract/svea"
 	"github.com/kvitt/kvitt/extract/woocommerce"
 )
@@ -17,6 +18,7 @@ func Sources() []extract.Source {
 		adyen.Source(),
 		centra.Source(),
 		klarna.Source(),
+		qliro.Source(),
 		svea.Source(),
 		woocommerce.Source(),
 	}

@@ -43,6 +43,10 @@ create or replace macro in_ratio(m, up, down, exp_from, exp_to) as
 create or replace macro normal_reference(r) as
     nullif(ltrim(upper(trim(r)), '#0'), '');
 
+-- Whether a payment method is what [[source.method]] names. A method of several words, "nets/creditcards", is each of them too.
+create or replace macro method_is(method, match) as
+    (lower(coalesce(method, '')) glob lower(match) or '/' || lower(coalesce(method, '')) || '/' glob '*/' || lower(match) || '/*');
+
 -- A fixed 128-bit name for what a text identifies.
 create or replace macro name_of(t) as md5(t)::uuid;
 

@@ -86,7 +86,10 @@ create table payouts (
     booked_run integer, booked_at timestamp,
     line_exceptions bigint, -- of its lines, how many need a person
     matched bigint, unmatched bigint, -- of its sale and refund lines, those that found their document and those on suspense
-    price_e8 bigint -- of its currency on its date, times 10^8; null in the company's own currency
+    price_e8 bigint, -- of its currency on its date, times 10^8; null in the company's own currency
+    -- What is paid if the provider's total means something else, where it does not say which: the rows decide.
+    -- The two texts name the meanings, for stated.
+    other_amount_minor bigint, reading varchar, other_reading varchar, reading_held varchar -- first | other
 );
 create table payout_parts (source varchar, payout_id varchar, part varchar, lines_total bigint, lines_here bigint, blob_id bigint);
 create table payout_flags (source varchar, payout_id varchar, kind varchar, reason varchar, amount_minor bigint, evidence varchar, blob_id bigint);

@@ -43,7 +43,7 @@ select
     s.invoices, s.refunds,
     coalesce(
         (select m.receivable from set_methods as m where m.source = d.source and m.receivable > 0
-            and lower(coalesce(d.method, '')) glob lower(m.match) order by m.rank limit 1), s.receivable) as receivable,
+            and method_is(d.method, m.match) order by m.rank limit 1), s.receivable) as receivable,
     d.currency = c.currency as is_home,
     x.price_e8,
     c.tolerance,

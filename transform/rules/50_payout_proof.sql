@@ -112,15 +112,64 @@ flags as (
 
 ),
 
+-- A total of two meanings: the one that the rows add up to. Where they add up to neither to the öre, the one that the
+-- source's other payouts were proven by; within the tolerance the one that fits, unless that speaks against it.
+meanings as (
+
+    select p.source, p.payout_id, c.tolerance,
+        coalesce(s.net, 0) - p.rows_expected_minor as first_off,
+        coalesce(s.net, 0) - p.other_amount_minor as other_off
+    from payouts as p
+    inner join todo_payouts as t on t.source = p.source and t.payout_id = p.payout_id
+    cross join set_company as c
+    left join payout_sums as s on s.source = p.source and s.payout_id = p.payout_id
+    where p.other_amount_minor is not null and p.booked_run is null
+
+),
+
+habits as (
+
+    select source, sum(speaks) as other
+    from (
+        select source, case when other_off = 0 and first_off <> 0 then 1 when first_off = 0 and other_off <> 0 then -1 else 0 end as speaks
+        from meanings
+        union all
+        -- What was booked by the other meaning has the first one in its place.
+        select source, case when reading_held = 'other' then 1 else -1 end
+        from payouts
+        where booked_run is not null and other_amount_minor is not null and reading_held is not null
+    )
+    group by source
+
+),
+
+others as (
+
+    select m.source, m.payout_id,
+        case
+            when m.first_off = 0 then false
+            when m.other_off = 0 then true
+            when abs(m.other_off) <= m.tolerance and h.other >= 0 and (abs(m.first_off) > m.tolerance or h.other > 0) then true
+            when abs(m.first_off) <= m.tolerance and h.other <= 0 then false
+            else h.other > 0
+        end as chosen
+    from meanings as m
+    inner join habits as h using (source)
+
+),
+
 joined as (
 
     select
-        p.source, p.payout_id, p.document_id, p.currency, p.amount_minor, p.paid_at, p.fee_rows, p.has_header,
-        p.rows_expected_minor, p.formula_off_minor, p.stated,
+        p.source, p.payout_id, p.document_id, p.currency, p.paid_at, p.fee_rows, p.has_header,
+        case when o.chosen then p.other_amount_minor else p.amount_minor end as amount_minor,
+        case when o.chosen then p.other_amount_minor else p.rows_expected_minor end as rows_expected_minor,
+        p.formula_off_minor, p.stated, coalesce(o.chosen, false) as other_chosen,
         s.* exclude (source, payout_id, currency, paid_at),
         local_date(p.paid_at, c.time_zone) as paid_date,
         coalesce(q.here >= q.total, not p.has_header) as is_complete,
-        coalesce(case when p.fee_rows = 'invoiced' then s.net_without_fees else s.net end, 0) - p.rows_expected_minor as difference,
+        coalesce(case when p.fee_rows = 'invoiced' then s.net_without_fees else s.net end, 0)
+            - case when o.chosen then p.other_amount_minor else p.rows_expected_minor end as difference,
         x.price_e8,
         f.kind as flag_kind, f.reason as flag_reason, f.amount as flag_amount, f.evidence as flag_evidence,
         q.here, q.total,
@@ -133,6 +182,7 @@ joined as (
     left join rates as x on x.source = p.source and x.payout_id = p.payout_id
     left join parts as q on q.source = p.source and q.payout_id = p.payout_id
     left join flags as f on f.source = p.source and f.payout_id = p.payout_id
+    left join others as o on o.source = p.source and o.payout_id = p.payout_id
 
     where p.booked_run is null
 
@@ -189,6 +239,15 @@ update payouts as p set
     other_minor = coalesce(f.other, 0),
     booked_run = case f.verdict.status when 'booked' then r.run_no end,
     booked_at = case f.verdict.status when 'booked' then r.began end,
-    price_e8 = case when p.currency <> f.home then f.price_e8 end
+    price_e8 = case when p.currency <> f.home then f.price_e8 end,
+    -- Which meaning of the total held, once and for all.
+    amount_minor = case when f.verdict.status = 'booked' and f.other_chosen then p.other_amount_minor else p.amount_minor end,
+    rows_expected_minor = case when f.verdict.status = 'booked' and f.other_chosen then p.other_amount_minor else p.rows_expected_minor end,
+    reading_held = case when f.verdict.status = 'booked' and p.other_amount_minor is not null then case when f.other_chosen then 'other' else 'first' end end,
+    other_amount_minor = case when f.verdict.status = 'booked' and f.other_chosen then p.amount_minor else p.other_amount_minor end,
+    stated = case when f.verdict.status = 'booked' and p.reading is not null
+        then concat_ws(' | ', p.stated, 'the rows say: ' || case
+            when p.other_amount_minor is null then p.reading || ' (there are no fees)'
+            when f.other_chosen then p.other_reading else p.reading end) else p.stated end
 from payout_facts as f, this_run as r
 where p.source = f.source and p.payout_id = f.payout_id;

@@ -1,0 +1,4 @@
+package qliro
+
+// Authorization is authorization, for the tests.
+var Authorization = authorization
