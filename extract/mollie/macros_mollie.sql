@@ -46,26 +46,26 @@ create or replace temp macro mollie_described(d) as
 create or replace temp macro mollie_list(j) as coalesce(from_json(j, '["JSON"]'), []);
 
 create or replace temp macro mollie_captures(b) as
-    list_filter(mollie_list(b -> '$._embedded.captures'), x -> coalesce(lower(x ->> '$.status'), 'succeeded') = 'succeeded');
+    list_filter(mollie_list(json_extract(b, '$._embedded.captures')), x -> coalesce(lower(x ->> '$.status'), 'succeeded') = 'succeeded');
 
 create or replace temp macro mollie_paid_payments(b) as
-    list_filter(mollie_list(b -> '$._embedded.payments'), x -> lower(x ->> '$.status') = 'paid' and (x ->> '$.authorizedAt') is null);
+    list_filter(mollie_list(json_extract(b, '$._embedded.payments')), x -> lower(x ->> '$.status') = 'paid' and (x ->> '$.authorizedAt') is null);
 
 create or replace temp macro mollie_deliveries(b) as
     case
         when (b ->> '$.id') like 'ord\_%' escape '\' then
-            case when len(mollie_paid_payments(b)) > 0 then mollie_paid_payments(b) else mollie_list(b -> '$._embedded.shipments') end
+            case when len(mollie_paid_payments(b)) > 0 then mollie_paid_payments(b) else mollie_list(json_extract(b, '$._embedded.shipments')) end
         when len(mollie_captures(b)) > 0 then mollie_captures(b)
         when lower(b ->> '$.status') = 'paid' then [b]
         else []
     end;
 
 create or replace temp macro mollie_refunds(b) as
-    list_filter(mollie_list(b -> '$._embedded.refunds'), x -> lower(x ->> '$.status') = 'refunded');
+    list_filter(mollie_list(json_extract(b, '$._embedded.refunds')), x -> lower(x ->> '$.status') = 'refunded');
 
 -- The amount of a delivery or refund; a shipment states none but its lines'.
 create or replace temp macro mollie_amount(x) as
     case when (x ->> '$.id') like 'shp\_%' escape '\'
-        then list_sum(list_transform(mollie_list(x -> '$.lines'), l -> mollie_minor(l ->> '$.totalAmount.value', upper(l ->> '$.totalAmount.currency'))))::bigint
+        then list_sum(list_transform(mollie_list(json_extract(x, '$.lines')), l -> mollie_minor(l ->> '$.totalAmount.value', upper(l ->> '$.totalAmount.currency'))))::bigint
         else mollie_minor(x ->> '$.amount.value', upper(x ->> '$.amount.currency'))
     end;

@@ -20,17 +20,17 @@ source as (
 
 holders as (
 
-    select 'order' as kind, order_id as doc_ref, order_id, mollie_list(body -> '$.lines') as lines
+    select 'order' as kind, order_id as doc_ref, order_id, mollie_list(json_extract(body, '$.lines')) as lines
     from source
 
     union all
 
-    select 'delivery', d ->> '$.id', order_id, mollie_list(d -> '$.lines')
+    select 'delivery', d ->> '$.id', order_id, mollie_list(json_extract(d, '$.lines'))
     from (select order_id, unnest(deliveries) as d from source)
 
     union all
 
-    select 'refund', d ->> '$.id', order_id, mollie_list(d -> '$.lines')
+    select 'refund', d ->> '$.id', order_id, mollie_list(json_extract(d, '$.lines'))
     from (select order_id, unnest(refunds) as d from source)
 
 ),
@@ -39,10 +39,10 @@ lines as (
 
     select kind, doc_ref, order_id, generate_subscripts(lines, 1) as line_no, unnest(lines) as item
     from holders
-    where len(list_filter(lines, x -> not (
+    where len(list_filter(lines, x -> (
             regexp_full_match(x ->> '$.vatRate', '[0-9]{1,3}(\.[0-9]{1,4})?')
             or (x ->> '$.vatRate' is null and mollie_micro(x ->> '$.vatAmount.value') = 0)
-            or lower(x ->> '$.type') in ('gift_card', 'store_credit')) is not false)) = 0
+            or lower(x ->> '$.type') in ('gift_card', 'store_credit')) is not true)) = 0
 
 )
 

@@ -18,7 +18,7 @@ source as (
         body ->> '$.id' as order_id,
         mollie_deliveries(body) as deliveries,
         mollie_refunds(body) as refunds,
-        mollie_list(body -> '$._embedded.refunds') as all_refunds
+        mollie_list(json_extract(body, '$._embedded.refunds')) as all_refunds
 
     from raw
 
