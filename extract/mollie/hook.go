@@ -87,6 +87,7 @@ func signed(secrets string, signatures []string, body []byte) error {
 // its payment, whose ID is in the entity or in the entity's address.
 func readEvent(body []byte) ([]extract.Hint, error) {
 	var e struct {
+		ID       string `json:"id"` // of the event; the first events had the entity's
 		Type     string `json:"type"`
 		EntityID string `json:"entityId"`
 		Embedded struct {
@@ -100,7 +101,7 @@ func readEvent(body []byte) ([]extract.Hint, error) {
 			} `json:"entity"`
 		} `json:"_links"`
 	}
-	if err := json.Unmarshal(body, &e); err != nil || e.EntityID == "" && e.Type == "" {
+	if err := json.Unmarshal(body, &e); err != nil || e.EntityID == "" && e.ID == "" {
 		return nil, fmt.Errorf("%w: the body is no event", extract.ErrMalformed)
 	}
 	payment := e.Embedded.Entity.PaymentID
@@ -113,6 +114,9 @@ func readEvent(body []byte) ([]extract.Hint, error) {
 	}
 	if strings.HasPrefix(e.Type, "payout.") || strings.HasPrefix(e.Type, "balance-transaction.") {
 		return []extract.Hint{{Stream: settlements}}, nil
+	}
+	if e.EntityID == "" {
+		e.EntityID = e.ID
 	}
 	return hints(e.EntityID, payment), nil
 }

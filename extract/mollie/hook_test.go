@@ -37,7 +37,8 @@ func TestHook(t *testing.T) {
 		"classic, an order":            {"", "application/x-www-form-urlencoded", "id=ord_1", "", []extract.Hint{{Stream: "payments", ID: "ord_1"}}, nil},
 		"classic, something else":      {"", "application/x-www-form-urlencoded", "id=sub_1", "", nil, nil},
 		"classic, no id":               {"", "application/x-www-form-urlencoded", "x=1", "", nil, extract.ErrMalformed},
-		"the published vector":         {hookSecret, "application/json", linkEvent, "sha256=" + linkSigned, nil, extract.ErrMalformed}, // right signature, no event
+		"the published vector":         {hookSecret, "application/json", linkEvent, "sha256=" + linkSigned, []extract.Hint{{Stream: "payments", ID: "tr_12345"}}, nil},
+		"signed, no event":             {hookSecret, "application/json", `{}`, "sha256=" + sign(`{}`), nil, extract.ErrMalformed},
 		"one of two signatures":        {"old," + hookSecret, "application/json", paid, "sha256=00, sha256=" + sign(paid), []extract.Hint{{Stream: "payments", ID: "tr_7"}}, nil},
 		"a refund names its payment":   {hookSecret, "application/json", refund, "sha256=" + sign(refund), []extract.Hint{{Stream: "payments", ID: "tr_9"}}, nil},
 		"a payout":                     {hookSecret, "application/json", payout, "sha256=" + sign(payout), []extract.Hint{{Stream: "settlements"}}, nil},
