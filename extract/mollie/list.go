@@ -48,9 +48,12 @@ type item struct {
 func (l list) pages(ctx context.Context) iter.Seq2[page, error] {
 	return func(yield func(page, error) bool) {
 		query := url.Values{}
-		seen := map[string]bool{}
+		seen, asked := map[string]bool{}, map[string]bool{}
 		for n := 0; ; n++ {
 			from := query.Get("from")
+			if from == "" {
+				from = query.Encode() // some other cursor
+			}
 			where := l.path
 			if from != "" {
 				where += "?from=" + clip(from)
@@ -92,9 +95,11 @@ func (l list) pages(ctx context.Context) iter.Seq2[page, error] {
 			if !yield(p, nil) || next == nil {
 				return
 			}
-			if from := next.Get("from"); from == "" || from == query.Get("from") {
-				malformed("the next page is the same as this one")
+			if at := next.Encode(); at == "" || asked[at] {
+				malformed("the next page is one that was read")
 				return
+			} else {
+				asked[at] = true
 			}
 			query = next
 		}

@@ -26,6 +26,8 @@ func (q *sequence) settlementList(ctx context.Context, w extract.Window) {
 	}
 	l := list{client: q.client, path: "/v2/settlements", name: "settlements"}
 	var ids []string
+	var last time.Time // when the latest element was made
+	falling := false   // the list has been seen to go back in time, as it should
 	for p, err := range l.pages(ctx) {
 		if err != nil {
 			q.fail(err, "")
@@ -37,6 +39,8 @@ func (q *sequence) settlementList(ctx context.Context, w extract.Window) {
 			if paid.IsZero() {
 				paid = made
 			}
+			falling = falling || made.Before(last)
+			last = made
 			switch {
 			case made.IsZero() && paid.IsZero(): // no times to go by: it is looked at
 				old = false
@@ -49,7 +53,7 @@ func (q *sequence) settlementList(ctx context.Context, w extract.Window) {
 				ids = append(ids, it.ID)
 			}
 		}
-		if old {
+		if old && falling {
 			break
 		}
 	}
