@@ -40,32 +40,62 @@ create or replace temp macro mollie_described(d) as
         nullif(regexp_extract(trim(d), '(?i)^(?:order|ordernumber|ordernummer|order number|order no\.?|bestelling|beställning)\s*:?\s+([A-Za-z0-9._/-]*[0-9][A-Za-z0-9._/-]*)$', 1), ''),
         case when regexp_full_match(trim(d), '[A-Za-z0-9._/-]*[0-9][A-Za-z0-9._/-]*') then trim(d) end), '');
 
--- What happened to a payment (tr_…) or to an order of the former Orders API (ord_…), as one list of deliveries and
+create or replace temp macro mollie_minor_of(a) as mollie_minor(a.value, upper(a.currency));
+
+-- What happened to each payment (tr_…) or order of the former Orders API (ord_…), as one list of deliveries and one of
 -- refunds. A payment that was captured is delivered by its captures, any other by being paid; an order that was
 -- authorised first by its shipments. Of refunds only those that reached the customer count: the others may yet fail.
-create or replace temp macro mollie_list(j) as coalesce(from_json(j, '["JSON"]'), []);
+-- An answer is parsed once: every path into its text would read all of it again.
+create or replace temp macro mollie_payments() as table
+with parsed as (
 
-create or replace temp macro mollie_captures(b) as
-    list_filter(mollie_list(json_extract(b, '$._embedded.captures')), x -> coalesce(lower(x ->> '$.status'), 'succeeded') = 'succeeded');
+    select blob_id, from_json(body, '{
+        "id": "VARCHAR", "orderNumber": "VARCHAR", "orderId": "VARCHAR", "status": "VARCHAR", "method": "VARCHAR", "countryCode": "VARCHAR", "metadata": "JSON",
+        "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "paidAt": "VARCHAR", "authorizedAt": "VARCHAR", "description": "VARCHAR",
+        "billingAddress": {"country": "VARCHAR", "organizationName": "VARCHAR"}, "shippingAddress": {"country": "VARCHAR"},
+        "lines": [{"id": "VARCHAR", "type": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "vatRate": "VARCHAR",
+            "totalAmount": {"value": "VARCHAR", "currency": "VARCHAR"}, "vatAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}],
+        "_embedded": {
+            "captures": [{"id": "VARCHAR", "status": "VARCHAR", "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "description": "VARCHAR", "paymentId": "VARCHAR"}],
+            "payments": [{"id": "VARCHAR", "status": "VARCHAR", "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "paidAt": "VARCHAR", "authorizedAt": "VARCHAR", "description": "VARCHAR"}],
+            "shipments": [{"id": "VARCHAR", "createdAt": "VARCHAR",
+                "lines": [{"id": "VARCHAR", "type": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "vatRate": "VARCHAR",
+                    "totalAmount": {"value": "VARCHAR", "currency": "VARCHAR"}, "vatAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}]}],
+            "refunds": [{"id": "VARCHAR", "status": "VARCHAR", "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "description": "VARCHAR", "paymentId": "VARCHAR",
+                "lines": [{"id": "VARCHAR", "type": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "vatRate": "VARCHAR",
+                    "totalAmount": {"value": "VARCHAR", "currency": "VARCHAR"}, "vatAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}]}]}}') as p
+    from raw
 
-create or replace temp macro mollie_paid_payments(b) as
-    list_filter(mollie_list(json_extract(b, '$._embedded.payments')), x -> lower(x ->> '$.status') = 'paid' and (x ->> '$.authorizedAt') is null);
+),
 
-create or replace temp macro mollie_deliveries(b) as
+listed as (
+
+    select
+        blob_id, p,
+        list_filter(coalesce(p._embedded.captures, []), x -> coalesce(lower(x.status), 'succeeded') = 'succeeded') as captures,
+        list_filter(coalesce(p._embedded.payments, []), x -> lower(x.status) = 'paid' and x.authorizedAt is null) as paid
+
+    from parsed
+
+)
+
+select
+    blob_id,
+    p,
+    p.id as order_id,
     case
-        when (b ->> '$.id') like 'ord\_%' escape '\' then
-            case when len(mollie_paid_payments(b)) > 0 then mollie_paid_payments(b) else mollie_list(json_extract(b, '$._embedded.shipments')) end
-        when len(mollie_captures(b)) > 0 then mollie_captures(b)
-        when lower(b ->> '$.status') = 'paid' then [b]
+        when p.id like 'ord\_%' escape '\' and len(paid) > 0
+            then list_transform(paid, x -> {'id': x.id, 'at': coalesce(x.paidAt, x.createdAt), 'amount_minor': mollie_minor_of(x.amount), 'text': x.description, 'payment': x.id, 'lines': []})
+        when p.id like 'ord\_%' escape '\'
+            then list_transform(coalesce(p._embedded.shipments, []), x -> {'id': x.id, 'at': x.createdAt,
+                'amount_minor': list_sum(list_transform(x.lines, l -> mollie_minor_of(l.totalAmount)))::bigint, 'text': null, 'payment': null, 'lines': x.lines})
+        when len(captures) > 0
+            then list_transform(captures, x -> {'id': x.id, 'at': x.createdAt, 'amount_minor': mollie_minor_of(x.amount), 'text': x.description, 'payment': x.paymentId, 'lines': []})
+        when lower(p.status) = 'paid'
+            then [{'id': p.id, 'at': coalesce(p.paidAt, p.createdAt), 'amount_minor': mollie_minor_of(p.amount), 'text': p.description, 'payment': p.id, 'lines': p.lines}]
         else []
-    end;
+    end as deliveries,
+    list_transform(list_filter(coalesce(p._embedded.refunds, []), x -> lower(x.status) = 'refunded'),
+        x -> {'id': x.id, 'at': x.createdAt, 'amount_minor': abs(mollie_minor_of(x.amount)), 'text': x.description, 'payment': x.paymentId, 'lines': x.lines}) as refunds
 
-create or replace temp macro mollie_refunds(b) as
-    list_filter(mollie_list(json_extract(b, '$._embedded.refunds')), x -> lower(x ->> '$.status') = 'refunded');
-
--- The amount of a delivery or refund; a shipment states none but its lines'.
-create or replace temp macro mollie_amount(x) as
-    case when (x ->> '$.id') like 'shp\_%' escape '\'
-        then list_sum(list_transform(mollie_list(json_extract(x, '$.lines')), l -> mollie_minor(l ->> '$.totalAmount.value', upper(l ->> '$.totalAmount.currency'))))::bigint
-        else mollie_minor(x ->> '$.amount.value', upper(x ->> '$.amount.currency'))
-    end;
+from listed;

@@ -34,7 +34,7 @@ var database = sync.OnceValues(func() (*duck.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return db, db.Exec(ctx, sql.Macros()+string(macros)+"; create table payout_lines (provider_type varchar, method varchar); create table documents (order_id varchar)")
+	return db, db.Exec(ctx, sql.Macros()+"create table valid (blob_id bigint, key varchar, body json); create temp view raw as select * from valid;"+string(macros)+"; create table payout_lines (provider_type varchar, method varchar); create table documents (order_id varchar)")
 })
 
 // staged runs a staging model over answers of Mollie, and then query over its rows, which are called rows.

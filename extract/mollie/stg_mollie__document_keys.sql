@@ -6,24 +6,27 @@
 
 with
 
-source as (
+source as materialized (
 
-    select body, body ->> '$.id' as order_id, mollie_deliveries(body) as deliveries, mollie_refunds(body) as refunds
-    from raw
+    select
+        order_id, deliveries, refunds,
+        nullif(p.orderNumber, '') as order_number, mollie_order_number(p.metadata) as stored, mollie_described(p.description) as described, nullif(p.orderId, '') as part_of
+
+    from mollie_payments()
 
 ),
 
 holders as (
 
-    select 'order' as kind, order_id as doc_ref, order_id, body, body as item from source
+    select 'order' as kind, order_id as doc_ref, null as payment, * exclude (deliveries, refunds) from source
 
-    union all
+    union all by name
 
-    select 'delivery', d ->> '$.id', order_id, body, d from (select *, unnest(deliveries) as d from source)
+    select 'delivery' as kind, d.id as doc_ref, d.payment as payment, * exclude (d) from (select * exclude (deliveries, refunds), unnest(deliveries) as d from source)
 
-    union all
+    union all by name
 
-    select 'refund', d ->> '$.id', order_id, body, d from (select *, unnest(refunds) as d from source)
+    select 'refund' as kind, d.id as doc_ref, d.payment as payment, * exclude (d) from (select * exclude (deliveries, refunds), unnest(refunds) as d from source)
 
 )
 
@@ -34,12 +37,11 @@ from (
         unnest([
             {'key_type': 'event_id', 'value': case when kind <> 'order' then doc_ref end},
             {'key_type': 'order_id', 'value': order_id},
-            {'key_type': 'order_id', 'value': item ->> '$.paymentId'},
-            {'key_type': 'order_id', 'value': case when item ->> '$.resource' = 'payment' then item ->> '$.id' end},
-            {'key_type': 'order_number', 'value': body ->> '$.orderNumber'},
-            {'key_type': 'order_number', 'value': mollie_order_number(body -> '$.metadata')},
-            {'key_type': 'order_number', 'value': mollie_described(body ->> '$.description')},
-            {'key_type': 'reference', 'value': body ->> '$.orderId'},
+            {'key_type': 'order_id', 'value': payment},
+            {'key_type': 'order_number', 'value': order_number},
+            {'key_type': 'order_number', 'value': stored},
+            {'key_type': 'order_number', 'value': described},
+            {'key_type': 'reference', 'value': part_of},
             {'key_type': 'reference', 'value': case when doc_ref like 'shp\_%' escape '\' then doc_ref end}
         ]) as k
     from holders

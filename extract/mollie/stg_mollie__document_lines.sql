@@ -11,27 +11,23 @@
 
 with
 
-source as (
+source as materialized (
 
-    select body, body ->> '$.id' as order_id, mollie_deliveries(body) as deliveries, mollie_refunds(body) as refunds
-    from raw
+    select order_id, p.lines as lines, deliveries, refunds from mollie_payments()
 
 ),
 
 holders as (
 
-    select 'order' as kind, order_id as doc_ref, order_id, mollie_list(json_extract(body, '$.lines')) as lines
-    from source
+    select 'order' as kind, order_id as doc_ref, order_id, lines from source
 
     union all
 
-    select 'delivery', d ->> '$.id', order_id, mollie_list(json_extract(d, '$.lines'))
-    from (select order_id, unnest(deliveries) as d from source)
+    select 'delivery', d.id, order_id, d.lines from (select order_id, unnest(deliveries) as d from source)
 
     union all
 
-    select 'refund', d ->> '$.id', order_id, mollie_list(json_extract(d, '$.lines'))
-    from (select order_id, unnest(refunds) as d from source)
+    select 'refund', d.id, order_id, d.lines from (select order_id, unnest(refunds) as d from source)
 
 ),
 
@@ -39,10 +35,10 @@ lines as (
 
     select kind, doc_ref, order_id, generate_subscripts(lines, 1) as line_no, unnest(lines) as item
     from holders
-    where len(list_filter(lines, x -> (
-            regexp_full_match(x ->> '$.vatRate', '[0-9]{1,3}(\.[0-9]{1,4})?')
-            or (x ->> '$.vatRate' is null and mollie_micro(x ->> '$.vatAmount.value') = 0)
-            or lower(x ->> '$.type') in ('gift_card', 'store_credit')) is not true)) = 0
+    where len(lines) > 0 and len(list_filter(lines, x -> (
+        regexp_full_match(x.vatRate, '[0-9]{1,3}(\.[0-9]{1,4})?')
+        or (x.vatRate is null and mollie_micro(x.vatAmount.value) = 0)
+        or lower(x.type) in ('gift_card', 'store_credit')) is not true)) = 0
 
 )
 
@@ -51,11 +47,11 @@ select
     doc_ref,
     order_id,
     line_no,
-    lower(coalesce(item ->> '$.type', 'physical')) as line_type,
-    coalesce(nullif(item ->> '$.sku', ''), item ->> '$.id') as reference,
-    case when regexp_full_match(item ->> '$.quantity', '[0-9]{1,9}') then (item ->> '$.quantity')::bigint end as quantity,
-    mollie_minor(item ->> '$.totalAmount.value', upper(item ->> '$.totalAmount.currency')) as gross_minor,
-    mollie_minor(item ->> '$.vatAmount.value', upper(item ->> '$.vatAmount.currency')) as vat_minor,
-    coalesce((mollie_micro(item ->> '$.vatRate') // 10000)::integer, 0) as rate_bp
+    lower(coalesce(item.type, 'physical')) as line_type,
+    coalesce(nullif(item.sku, ''), item.id) as reference,
+    case when regexp_full_match(item.quantity, '[0-9]{1,9}') then item.quantity::bigint end as quantity,
+    mollie_minor_of(item.totalAmount) as gross_minor,
+    mollie_minor_of(item.vatAmount) as vat_minor,
+    coalesce((mollie_micro(item.vatRate) // 10000)::integer, 0) as rate_bp
 
 from lines

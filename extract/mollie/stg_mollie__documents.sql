@@ -11,84 +11,49 @@
 
 with
 
-source as (
+orders as materialized (
 
     select
-        blob_id, body,
-        body ->> '$.id' as order_id,
-        mollie_deliveries(body) as deliveries,
-        mollie_refunds(body) as refunds,
-        mollie_list(json_extract(body, '$._embedded.refunds')) as all_refunds
+        blob_id, order_id, deliveries, refunds,
+        mollie_time(p.createdAt) as created_at,
+        mollie_minor_of(p.amount) as amount,
+        nullif(p.description, '') as description,
+        coalesce(nullif(p.orderNumber, ''), mollie_order_number(p.metadata), mollie_described(p.description)) as order_number,
+        upper(p.amount.currency) as currency,
+        upper(coalesce(nullif(p.shippingAddress.country, ''), nullif(p.billingAddress.country, ''), nullif(p.countryCode, ''))) as country,
+        case when coalesce(p.billingAddress.organizationName, '') <> '' then 'business' else 'consumer' end as customer,
+        lower(p.method) as method,
+        upper(p.status) as status,
+        -- Nothing more can happen: never paid and over, or all of it given back.
+        coalesce(upper(p.status) in ('EXPIRED', 'CANCELED', 'FAILED')
+            or (upper(p.status) in ('PAID', 'COMPLETED') and list_sum(list_transform(refunds, x -> x.amount_minor)) >= mollie_minor_of(p.amount)), false) as is_final,
+        greatest(mollie_time(p.createdAt), mollie_time(p.paidAt), mollie_time(p.authorizedAt),
+            list_max(list_transform(deliveries, x -> mollie_time(x.at))),
+            list_max(list_transform(coalesce(p._embedded.refunds, []), x -> mollie_time(x.createdAt)))) as changed_at
 
-    from raw
-
-),
-
-orders as (
-
-    select
-        *,
-        coalesce(nullif(body ->> '$.orderNumber', ''), mollie_order_number(body -> '$.metadata'), mollie_described(body ->> '$.description')) as order_number,
-        upper(body ->> '$.amount.currency') as currency,
-        upper(coalesce(nullif(body ->> '$.shippingAddress.country', ''), nullif(body ->> '$.billingAddress.country', ''), nullif(body ->> '$.countryCode', ''))) as country,
-        case when coalesce(body ->> '$.billingAddress.organizationName', '') <> '' then 'business' else 'consumer' end as customer,
-        lower(body ->> '$.method') as method,
-        upper(body ->> '$.status') as status,
-        mollie_time(body ->> '$.createdAt') as created_at,
-        mollie_minor(body ->> '$.amount.value', upper(body ->> '$.amount.currency')) as amount,
-        coalesce(list_sum(list_transform(refunds, x -> mollie_amount(x))), 0) as refunded
-
-    from source
+    from mollie_payments()
 
 ),
 
 events as (
 
-    select
-        'order' as kind, order_id as doc_ref, created_at as event_at, amount as amount_minor,
-        nullif(body ->> '$.description', '') as reference, '$' as locator, *
+    select 'order' as kind, order_id as doc_ref, created_at as event_at, amount as amount_minor, description as reference, '$' as locator, * exclude (deliveries, refunds)
     from orders
 
     union all by name
 
-    select
-        'delivery' as kind, d ->> '$.id' as doc_ref,
-        coalesce(mollie_time(d ->> '$.paidAt'), mollie_time(d ->> '$.createdAt')) as event_at,
-        mollie_amount(d) as amount_minor,
-        nullif(d ->> '$.description', '') as reference, d ->> '$.id' as locator, * exclude (d)
-    from (select *, unnest(deliveries) as d from orders)
+    select 'delivery' as kind, d.id as doc_ref, mollie_time(d.at) as event_at, d.amount_minor as amount_minor, nullif(d.text, '') as reference, d.id as locator, * exclude (d)
+    from (select * exclude (deliveries, refunds), unnest(deliveries) as d from orders)
 
     union all by name
 
-    select
-        'refund' as kind, d ->> '$.id' as doc_ref,
-        mollie_time(d ->> '$.createdAt') as event_at,
-        abs(mollie_amount(d)) as amount_minor,
-        nullif(d ->> '$.description', '') as reference, d ->> '$.id' as locator, * exclude (d)
-    from (select *, unnest(refunds) as d from orders)
+    select 'refund' as kind, d.id as doc_ref, mollie_time(d.at) as event_at, d.amount_minor as amount_minor, nullif(d.text, '') as reference, d.id as locator, * exclude (d)
+    from (select * exclude (deliveries, refunds), unnest(refunds) as d from orders)
 
 )
 
 select
-    kind,
-    doc_ref,
-    order_id,
-    order_number,
-    reference,
-    event_at,
-    currency,
-    amount_minor,
-    country,
-    customer,
-    method,
-    status,
-    -- Nothing more can happen: never paid and over, or all of it given back.
-    coalesce(status in ('EXPIRED', 'CANCELED', 'FAILED')
-        or (status in ('PAID', 'COMPLETED') and refunded >= amount), false) as is_final,
-    greatest(created_at, mollie_time(body ->> '$.paidAt'), mollie_time(body ->> '$.authorizedAt'),
-        list_max(list_transform(deliveries, x -> mollie_time(x ->> '$.createdAt'))),
-        list_max(list_transform(all_refunds, x -> mollie_time(x ->> '$.createdAt')))) as changed_at,
-    blob_id,
-    locator
+    kind, doc_ref, order_id, order_number, reference, event_at, currency, amount_minor, country, customer, method, status,
+    is_final, changed_at, blob_id, locator
 
 from events
