@@ -25,31 +25,40 @@ pages as (
 
 ),
 
-items as (
+-- Parsed once: every path into its text would read all of an answer again.
+listed_items as (
 
     select
         blob_id, payout_id, part, list,
-        generate_subscripts(from_json(json_extract(body, '$._embedded.' || list), '["JSON"]'), 1) - 1 as position,
-        unnest(from_json(json_extract(body, '$._embedded.' || list), '["JSON"]')) as item
+        generate_subscripts(items, 1) - 1 as position,
+        unnest(items) as item
 
-    from pages
-
-    where list in ('payments', 'captures', 'refunds', 'chargebacks')
+    from (
+        select *, from_json(json_extract(body, '$._embedded.' || list), '[{
+            "id": "VARCHAR", "paymentId": "VARCHAR", "orderId": "VARCHAR", "shipmentId": "VARCHAR", "settlementId": "VARCHAR", "status": "VARCHAR", "method": "VARCHAR",
+            "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "settlementAmount": {"value": "VARCHAR", "currency": "VARCHAR"},
+            "details": {"remainderAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}, "createdAt": "VARCHAR", "paidAt": "VARCHAR", "reversedAt": "VARCHAR",
+            "metadata": "JSON", "description": "VARCHAR", "externalReference": {"id": "VARCHAR"}, "countryCode": "VARCHAR",
+            "shippingAddress": {"country": "VARCHAR"}, "billingAddress": {"country": "VARCHAR"}, "reason": {"code": "VARCHAR", "description": "VARCHAR"}}]') as items
+        from pages
+        where list in ('payments', 'captures', 'refunds', 'chargebacks')
+    )
 
 ),
 
-typed as (
+typed as materialized (
 
     select
         *,
-        upper(coalesce(item ->> '$.settlementAmount.currency', item ->> '$.amount.currency')) as currency,
-        mollie_minor(item ->> '$.settlementAmount.value', upper(item ->> '$.settlementAmount.currency')) as settled,
-        mollie_minor(item ->> '$.amount.value', upper(item ->> '$.amount.currency')) as amount,
-        lower(item ->> '$.method') as paid_by,
-        lower(item ->> '$.status') as status,
-        mollie_time(item ->> '$.reversedAt') as reversed_at
+        upper(coalesce(item.settlementAmount.currency, item.amount.currency)) as currency,
+        mollie_minor_of(item.settlementAmount) as settled,
+        mollie_minor_of(item.amount) as amount,
+        lower(item.method) as paid_by,
+        lower(item.status) as status,
+        mollie_time(item.reversedAt) as reversed_at,
+        mollie_described(item.description) as described
 
-    from items
+    from listed_items
 
 ),
 
@@ -64,15 +73,14 @@ signed as (
             when list = 'refunds' and status in ('failed', 'canceled') and coalesce(settled, 0) > 0 then 'returned-refund'
             when list = 'refunds' then 'refund'
             -- One that was won back keeps its ID: the settlement it was taken in is named in it, or its sign tells.
-            when reversed_at is not null and (coalesce(settled, -1) > 0 or coalesce(nullif(item ->> '$.settlementId', ''), payout_id) <> payout_id) then 'chargeback-reversal'
+            when reversed_at is not null and (coalesce(settled, -1) > 0 or coalesce(nullif(item.settlementId, ''), payout_id) <> payout_id) then 'chargeback-reversal'
             else 'chargeback'
         end as type,
         case
-            when item ->> '$.settlementAmount.value' is not null then settled
+            when item.settlementAmount.value is not null then settled
             when list = 'payments' and paid_by = 'paypal' then 0 -- PayPal pays the merchant itself
             when list = 'payments' and paid_by in ('giftcard', 'voucher') -- and so do those who issue these, except for the remainder
-                then case when item ->> '$.details.remainderAmount.value' is null then 0
-                    else mollie_minor(item ->> '$.details.remainderAmount.value', upper(item ->> '$.details.remainderAmount.currency')) end
+                then case when item.details.remainderAmount.value is null then 0 else mollie_minor_of(item.details.remainderAmount) end
             else amount
         end as magnitude
 
@@ -80,7 +88,7 @@ signed as (
 
 ),
 
-listed as (
+listed as materialized (
 
     select
         payout_id,
@@ -89,12 +97,11 @@ listed as (
         null as provider_detail,
         paid_by as method,
         case when type = 'chargeback-reversal' then reversed_at
-            else coalesce(mollie_time(item ->> '$.paidAt'), mollie_time(item ->> '$.createdAt')) end as event_at,
-        coalesce(mollie_order_number(item -> '$.metadata'), mollie_described(item ->> '$.description')) as order_reference,
-        coalesce(nullif(item ->> '$.paymentId', ''), item ->> '$.id') as order_key,
-        item ->> '$.id' as event_key,
-        nullif(concat_ws('|', mollie_described(item ->> '$.description'), nullif(item ->> '$.orderId', ''), nullif(item ->> '$.shipmentId', ''),
-            nullif(item ->> '$.externalReference.id', '')), '') as other_references,
+            else coalesce(mollie_time(item.paidAt), mollie_time(item.createdAt)) end as event_at,
+        coalesce(mollie_order_number(item.metadata), described) as order_reference,
+        coalesce(nullif(item.paymentId, ''), item.id) as order_key,
+        item.id as event_key,
+        nullif(concat_ws('|', described, nullif(item.orderId, ''), nullif(item.shipmentId, ''), nullif(item.externalReference.id, '')), '') as other_references,
         currency,
         case type
             when 'refund' then -abs(magnitude)
@@ -105,8 +112,8 @@ listed as (
         end as gross_minor,
         0::bigint as fee_minor,
         0::bigint as fee_vat_minor,
-        upper(coalesce(nullif(item ->> '$.shippingAddress.country', ''), nullif(item ->> '$.billingAddress.country', ''), nullif(item ->> '$.countryCode', ''))) as country,
-        nullif(concat_ws(' ', item ->> '$.description', item ->> '$.reason.code', item ->> '$.reason.description'), '') as text,
+        upper(coalesce(nullif(item.shippingAddress.country, ''), nullif(item.billingAddress.country, ''), nullif(item.countryCode, ''))) as country,
+        nullif(concat_ws(' ', item.description, item.reason.code, item.reason.description), '') as text,
         position as row_no,
         '$._embedded.' || list || '[' || position || ']' as locator,
         blob_id
