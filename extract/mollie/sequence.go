@@ -76,15 +76,6 @@ func (q *sequence) document(blobs []extract.Blob, err error) bool {
 	return q.fail(err, key)
 }
 
-// each fetches one document after the other.
-func (q *sequence) each(ids []string, fetch func(id string) ([]extract.Blob, error)) {
-	for _, id := range unique(ids) {
-		if !q.document(fetch(id)) {
-			return
-		}
-	}
-}
-
 // eachAhead fetches up to ahead documents at once and yields them in the order of ids.
 // When it returns, nothing is being fetched any more.
 func (q *sequence) eachAhead(ctx context.Context, ids []string, fetch func(ctx context.Context, id string) ([]extract.Blob, error)) {
