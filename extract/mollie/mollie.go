@@ -19,6 +19,11 @@
 //   - A payment states its lines and their VAT only where its maker gave them: the shop is
 //     the better source of sales. Payments without lines are held as documents.
 //
+// Not read: balance transactions and balance reports. What is in a settlement comes from its own
+// lists, since a balance lists by the day of making and a settlement pays by the day of
+// availability. A payout of an amount of one's choice has no settlement; it lowers the next
+// one, which is held until a person maps the row that says so.
+//
 // Source: https://docs.mollie.com/reference/
 package mollie
 
