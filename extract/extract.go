@@ -219,7 +219,8 @@ type Consent struct {
 type Key struct {
 	Name     string
 	Secret   bool
-	Required bool // not when the source reads from an inbox
+	Required bool   // not when the source reads from an inbox
+	Unless   string // the key that stands in for it when it is set; "" for none
 	Help     string
 }
 

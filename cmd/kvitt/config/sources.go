@@ -274,7 +274,7 @@ func (s section) keys(p *extract.Source, c *SourceConfig) {
 			}
 			continue
 		}
-		if k.Required && s.lacks(k.Name) && !s.has("inbox") && p.Open != nil {
+		if k.Required && s.lacks(k.Name) && !s.has("inbox") && p.Open != nil && (k.Unless == "" || s.lacks(k.Unless)) {
 			do := fmt.Sprintf(`write %s = "${%s}"`, k.Name, env)
 			if !k.Secret {
 				do = fmt.Sprintf(`write %s = "…" or %s = "${%s}"`, k.Name, k.Name, env)
