@@ -118,6 +118,8 @@ type Stage struct {
 	// $reread (BOOLEAN: the user named a window, so known things in it are read again, from
 	// $since and $until TIMESTAMP). Empty: the stream is listed by window.
 	Follow string
+	// Listed says that a stream with Follow can also be asked for by window, which shows whether the key is right.
+	Listed bool
 	// Flows names the flows that need this stream: it is fetched when one of them is on.
 	Flows []string
 	// Backfill says that the IDs a user gives (checkout IDs) are IDs of this stream.
@@ -157,6 +159,9 @@ type Source struct {
 	Every func(cfg Config) time.Duration
 	// Open checks cfg and never dials. Nil when the connector reads from an inbox only.
 	Open func(cfg Config) (Extractor, error)
+	// UniquePayouts says that a payout ID is one payout whatever [[source]] brings it: the
+	// second of two sources that read the same account, one from a folder perhaps, is held.
+	UniquePayouts bool
 	// Shop says that it is a shop: its documents are settled by other sources' payouts.
 	Shop bool
 	// Personal names the JSON keys (at any depth) and report columns whose values are about

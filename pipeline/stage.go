@@ -144,6 +144,9 @@ func (s *staging) take(rec archive.Record) error {
 		return nil
 	}
 	if in := src.Connector.Inbox; in != nil && string(in.Stream) == b.Stream && b.MediaType == "text/csv" {
+		if b.Gone {
+			return s.missing(*src, row)
+		}
 		return s.report(*src, row, b)
 	}
 	s.blobs = append(s.blobs, row)
@@ -207,7 +210,7 @@ func (s *staging) flush() error {
 			return err
 		}
 	}
-	return nil
+	return s.claimed(*src)
 }
 
 func (s *staging) useMacros(src Source) error {

@@ -56,6 +56,9 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 	if err := s.w.db.Insert(s.ctx, "blobs", []blobRow{row}); err != nil {
 		return err
 	}
+	if err := s.claimed(src); err != nil {
+		return err
+	}
 	if err := s.rejects(src, row); err != nil {
 		return err
 	}
@@ -68,15 +71,74 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 	return done()
 }
 
-// supersede sets aside what a file of the same name left that could not be read whole: this
-// one is the same report, mended. What is booked stays; rows are kept under a name of their own.
+// missing raises an exception about a report that must be there and is not. It is mended, as a
+// broken one is, by the report that comes under its key.
+func (s *staging) missing(src Source, row blobRow) error {
+	if err := s.flush(); err != nil {
+		return err
+	}
+	before, err := s.w.db.Count(s.ctx, "select count(*) from blobs where source = $source and key = $key and not gone",
+		duck.Named("source", src.Name), duck.Named("key", row.Key))
+	if err != nil {
+		return err
+	}
+	if before == 0 {
+		if err := s.holdFile(src, row, "the report is missing: the provider has others, but not this one, and nothing of it is booked",
+			"ask the provider to make it again; it is asked for in every run until it is there"); err != nil {
+			return err
+		}
+	}
+	return s.w.db.Insert(s.ctx, "blobs", []blobRow{row})
+}
+
+// claimed flags the payouts that another source of the same provider has read already, where a
+// payout ID is one payout: the same account read twice is not to be booked twice.
+func (s *staging) claimed(src Source) error {
+	if !src.Connector.UniquePayouts {
+		return nil
+	}
+	var others []string
+	for _, o := range s.w.Sources {
+		if o.Name != src.Name && o.Connector.Name == src.Connector.Name {
+			others = append(others, duck.Quote(o.Name))
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return s.w.db.Exec(s.ctx, fmt.Sprintf(`
+		insert into payout_flags by name
+		select p.source, p.payout_id, 'flow_conflict' as kind, 'source ' || min(o.source) || ' has read the same payout before: they read one account' as reason,
+			0 as amount_minor, null as evidence, max(p.blob_id) as blob_id
+		from todo_payouts as t
+		inner join payouts as p on p.source = t.source and p.payout_id = t.payout_id
+		inner join payouts as o on o.payout_id = p.payout_id and o.source in (%s) and o.blob_id < p.blob_id
+		where p.source = %s and p.booked_run is null
+			and not exists (select 1 from payout_flags as f where f.source = p.source and f.payout_id = p.payout_id and f.kind = 'flow_conflict')
+		group by p.source, p.payout_id`, strings.Join(others, ", "), duck.Quote(src.Name)))
+}
+
+// supersede sets aside what a file of the same name left that could not be read whole, or that
+// ended without saying what became of the money: this one is the same report, mended. What is
+// booked stays; rows are kept under a name of their own.
 func (s *staging) supersede(src Source, row blobRow) error {
 	if err := s.w.db.Exec(s.ctx, `create or replace temp table broken as
 		select distinct f.payout_id, f.blob_id
 		from payout_flags as f
 		inner join blobs as b using (blob_id)
 		inner join payouts as p on p.source = f.source and p.payout_id = f.payout_id
-		where f.source = $source and f.kind = 'malformed_record' and b.key = $key and p.booked_run is null`,
+		where f.source = $source and f.kind = 'malformed_record' and b.key = $key and p.booked_run is null
+		union
+		select p.payout_id, p.blob_id
+		from payouts as p
+		inner join blobs as b using (blob_id)
+		where p.source = $source and b.key = $key and p.booked_run is null and not p.has_header
+			and p.status = 'held' and p.why_kind = 'payout_does_not_add_up'
+			and not exists (
+				select 1 from payout_lines as l
+				inner join line_words as w on w.source = l.source and w.to_run is null and w.kind in ('payout', 'carried')
+					and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+				where l.source = p.source and l.payout_id = p.payout_id)`,
 		duck.Named("source", src.Name), duck.Named("key", row.Key)); err != nil {
 		return err
 	}
@@ -181,7 +243,8 @@ func (s *staging) holdFile(src Source, row blobRow, reason, do string) error {
 		insert into exceptions by name
 		select name_of('malformed_record ' || $doc || ' ' || r.run_no) as exception_id, 'malformed_record' as kind, $source as source, $doc as document_id,
 			$reason as reason, null as currency, null as amount_minor, null as evidence, $do as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
-		from this_run as r`,
+		from this_run as r
+		where not exists (select 1 from exceptions as x where x.status = 'open' and x.kind = 'malformed_record' and x.document_id = $doc and x.reason = $reason)`,
 		duck.Named("doc", src.Name+"/file/"+row.Key), duck.Named("source", src.Name), duck.Named("reason", reason), duck.Named("do", do))
 }
 

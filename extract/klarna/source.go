@@ -47,8 +47,9 @@ func Source() extract.Source {
 			}
 			return base + " " + cfg.Keys["username"]
 		},
-		Every: every,
-		Open:  Open,
+		Every:         every,
+		UniquePayouts: true, // the payment reference on the bank statement
+		Open:          Open,
 	}
 }
 
