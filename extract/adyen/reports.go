@@ -66,7 +66,7 @@ func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extra
 			ids = []string{".."}
 		}
 		for _, id := range ids {
-			if account, what, _ := cutLast(id); account == c.account && strings.HasSuffix(what, "..") {
+			if account, what, qualified := cutLast(id); (account == c.account || !qualified) && strings.HasSuffix(what, "..") {
 				if n, err := number(strings.TrimSuffix(what, "..")); err == nil {
 					s.known = max(s.known, n-1)
 				}
