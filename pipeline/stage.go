@@ -145,7 +145,7 @@ func (s *staging) take(rec archive.Record) error {
 	}
 	if in := src.Connector.Inbox; in != nil && string(in.Stream) == b.Stream && b.MediaType == "text/csv" {
 		if b.Gone {
-			return s.missing(*src, row)
+			return s.gone(*src, row)
 		}
 		return s.report(*src, row, b)
 	}

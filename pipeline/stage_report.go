@@ -59,6 +59,9 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 	if err := s.claimed(src); err != nil {
 		return err
 	}
+	if err := s.missing(src); err != nil {
+		return err
+	}
 	if err := s.rejects(src, row); err != nil {
 		return err
 	}
@@ -71,24 +74,41 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 	return done()
 }
 
-// missing raises an exception about a report that must be there and is not. It is mended, as a
-// broken one is, by the report that comes under its key.
-func (s *staging) missing(src Source, row blobRow) error {
+// gone notes that the provider has no such report.
+func (s *staging) gone(src Source, row blobRow) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	before, err := s.w.db.Count(s.ctx, "select count(*) from blobs where source = $source and key = $key and not gone",
-		duck.Named("source", src.Name), duck.Named("key", row.Key))
-	if err != nil {
+	if err := s.w.db.Insert(s.ctx, "blobs", []blobRow{row}); err != nil {
 		return err
 	}
-	if before == 0 {
-		if err := s.holdFile(src, row, "the report is missing: the provider has others, but not this one, and nothing of it is booked",
-			"ask the provider to make it again; it is asked for in every run until it is there"); err != nil {
-			return err
-		}
+	return s.missing(src)
+}
+
+// missing raises an exception for each numbered report that was never there while one with a higher
+// number is; without a later one it is only not made yet. The report itself closes it, as it mends a broken one.
+func (s *staging) missing(src Source) error {
+	stream := string(src.Connector.Inbox.Stream)
+	args := []any{duck.Named("source", src.Name), duck.Named("stream", stream)}
+	n, err := s.w.db.Count(s.ctx, "select count(*) from (select 1 from blobs where gone and source = $source and stream = $stream limit 1)", args...)
+	if err != nil || n == 0 {
+		return err
 	}
-	return s.w.db.Insert(s.ctx, "blobs", []blobRow{row})
+	return s.w.db.Exec(s.ctx, `
+		insert into exceptions by name
+		with reports as (
+			select key, bool_and(gone) as gone, regexp_replace(key, '[0-9]+$', '') as series,
+				try_cast(nullif(regexp_extract(key, '[0-9]{1,18}$'), '') as bigint) as number
+			from blobs where source = $source and stream = $stream
+			group by key
+		)
+		select name_of('malformed_record ' || $source || '/file/' || g.key || ' ' || r.run_no) as exception_id, 'malformed_record' as kind, $source as source,
+			$source || '/file/' || g.key as document_id, 'report ' || g.key || ' is missing: the provider has later ones, but not this one, and nothing of it is booked' as reason,
+			null as currency, null as amount_minor, null as evidence, 'ask the provider to make it again; it is asked for in every run until it is there' as suggestion,
+			r.began as opened_at, null as closed_at, 'open' as status, r.run_no
+		from reports as g, this_run as r
+		where g.gone and exists (select 1 from reports as l where not l.gone and l.series = g.series and l.number > g.number)
+			and not exists (select 1 from exceptions as x where x.kind = 'malformed_record' and x.document_id = $source || '/file/' || g.key)`, args...)
 }
 
 // claimed flags the payouts that another source of the same provider has read already, where a
