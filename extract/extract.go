@@ -157,6 +157,8 @@ type Source struct {
 	// Every is the least time between two requests that the provider allows, on average; nil
 	// or 0 is no limit. A 429 is waited out all the same.
 	Every func(cfg Config) time.Duration
+	// Largest is how many bytes one answer may have; 0 is 64 MiB, enough for any page of a list.
+	Largest int64
 	// Open checks cfg and never dials. Nil when the connector reads from an inbox only.
 	Open func(cfg Config) (Extractor, error)
 	// UniquePayouts says that a payout ID is one payout whatever [[source]] brings it: the

@@ -63,6 +63,7 @@ func Source() extract.Source {
 		Kinds:         kinds,
 		Account:       func(cfg extract.Config) string { return cfg.Keys["merchant_account"] },
 		Open:          Open,
+		Largest:       maxReport,
 		UniquePayouts: true, // account, batch and currency
 		Hook:          &extract.Hook{Read: readHook, Reply: reply},
 		// A usual report holds none of these; most can be switched on, and notifications hold some.

@@ -14,8 +14,8 @@ import (
 	"github.com/kvitt/kvitt/extract"
 )
 
-// maxBody bounds one report; it is above what the HTTP client lets through.
-const maxBody = 1 << 30
+// maxReport bounds one report: more than a million rows.
+const maxReport = 384 << 20
 
 // whereUserIs says where a merchant finds the two keys.
 const whereUserIs = "the report user (report@Company.…) and its password are made in the Customer Area → Developers → API credentials → Report service user"
@@ -60,9 +60,17 @@ func (c *client) get(ctx context.Context, method, file string) (answer, error) {
 		return answer{}, unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	if err != nil {
+	announced := resp.ContentLength
+	if method == http.MethodHead {
+		announced = 0
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(announced, 0), maxReport)+bytes.MinRead))
+	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, maxReport+1)); err != nil {
 		return answer{}, unreachable(ctx, err)
+	}
+	body := buf.Bytes()
+	if len(body) > maxReport {
+		return answer{}, fmt.Errorf("%w: a report of more than %d MB; have Adyen deliver it by SFTP and read that folder: inbox, which has no limit", extract.ErrRefused, maxReport>>20)
 	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK && method == http.MethodHead:

@@ -21,6 +21,8 @@ const (
 	lookahead = 10
 	// atOnce is how many reports are asked for at once, when the first one has come.
 	atOnce = 4
+	// largeReport is how many bytes a report may have for the next ones to be fetched together with others: all are in memory.
+	largeReport = 8 << 20
 	// maxInARow is how many reports in a row may fail for a reason that lies outside of
 	// them (Adyen is down) before it is taken to concern all.
 	maxInARow = 3
@@ -215,11 +217,11 @@ func (s *sequence) batches(first, last int) iter.Seq[fetched] {
 		for ask(); len(waiting) > 0; {
 			f := <-waiting[0]
 			waiting = waiting[1:]
-			if f.err == nil {
-				for len(waiting) < atOnce && next <= last {
-					ask()
-				}
-			} else {
+			window := 1
+			if f.err == nil && len(f.answer.body) < largeReport {
+				window = atOnce
+			}
+			for len(waiting) < window && next <= last {
 				ask()
 			}
 			if !yield(f) {
