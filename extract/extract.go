@@ -227,6 +227,10 @@ type Inbox struct {
 	Suffixes []string // lower case, with the dot: ".csv"
 	Header   []string // column names every such file has; others are held as malformed
 	Optional []string // column names the models read when they are there
+	// Sections says that a file is several tables, one below the other: the column names that
+	// tell the header of each, in their order. Header and Optional are not used then. The models of Stream get such a file as JSON,
+	// a row with its line number in the file: {"sections": [[{"line": 2, "column": "value"}], …]}.
+	Sections [][]string
 }
 
 // Defaults are the provider's rows of the tables in posting_rules §1 and §4.

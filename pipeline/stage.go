@@ -147,6 +147,9 @@ func (s *staging) take(rec archive.Record) error {
 		if b.Gone {
 			return s.gone(*src, row)
 		}
+		if len(in.Sections) > 0 {
+			return s.sections(*src, row, b)
+		}
 		return s.report(*src, row, b)
 	}
 	s.blobs = append(s.blobs, row)

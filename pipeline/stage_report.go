@@ -65,13 +65,17 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 	if err := s.rejects(src, row); err != nil {
 		return err
 	}
-	// A file of this name that could not be read before is mended by this one.
-	if err := s.w.db.Exec(s.ctx, `update exceptions set status = 'resolved', closed_at = (select began from this_run)
-		where status = 'open' and kind = 'malformed_record' and document_id = $doc and run_no < (select run_no from this_run)`,
-		duck.Named("doc", src.Name+"/file/"+row.Key)); err != nil {
+	if err := s.mended(src, row); err != nil {
 		return err
 	}
 	return done()
+}
+
+// mended closes the exception about a file of the same name that could not be read before.
+func (s *staging) mended(src Source, row blobRow) error {
+	return s.w.db.Exec(s.ctx, `update exceptions set status = 'resolved', closed_at = (select began from this_run)
+		where status = 'open' and kind = 'malformed_record' and document_id = $doc and run_no < (select run_no from this_run)`,
+		duck.Named("doc", src.Name+"/file/"+row.Key))
 }
 
 // gone notes that the provider has no such report.

@@ -1,7 +1,7 @@
 -- stg_klarna__payout_lines: one row per transaction of a payout. Renames, casts, gives
 -- each row its sign; no joins, no sums over rows.
 --
--- Stream: payout_lines (a page)
+-- Stream: payout_lines (a page), settlement_files (the second table of a file)
 -- Key:    payout_id + the row's own values; equal rows are told apart by their order
 -- Units:  minor units; net > 0 is to us, a fee > 0 is a cost
 -- Source: https://docs.klarna.com/settlement-reports/
@@ -11,16 +11,36 @@
 
 with
 
-items as (
+pages as (
 
     select
         blob_id,
         split_part(split_part(key, '/', 2), '?', 1) as asked_for,
         key as part,
-        generate_subscripts(from_json(body -> '$.transactions', '["JSON"]'), 1) - 1 as position,
-        unnest(from_json(body -> '$.transactions', '["JSON"]')) as item
+        from_json(body -> '$.transactions', '["JSON"]') as items
 
     from raw
+
+    where not json_exists(body, '$.sections')
+
+    union all by name
+
+    select blob_id, klarna_file_transactions(body) as items
+    from raw
+    where json_exists(body, '$.sections')
+
+),
+
+items as (
+
+    select
+        blob_id,
+        asked_for,
+        part,
+        generate_subscripts(items, 1) - 1 as position,
+        unnest(items) as item
+
+    from pages
 
 ),
 
@@ -53,7 +73,7 @@ signed as (
 
 select
     coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) as payout_id,
-    part,
+    coalesce(part, 'payout_lines/' || (item ->> '$.payment_reference') || '?offset=0') as part,
     type as provider_type,
     nullif(detail, '') as provider_detail,
     lower(item ->> '$.initial_payment_method_type') as method,
@@ -75,7 +95,10 @@ select
     upper(coalesce(nullif(item ->> '$.shipping_country', ''), item ->> '$.purchase_country')) as country,
     nullif(concat_ws(' ', item ->> '$.klarna_comment', item ->> '$.reversal_reference'), '') as text,
     position as row_no,
-    '$.transactions[' || position || ']' as locator,
+    coalesce('line ' || (item ->> '$.line'), '$.transactions[' || position || ']') as locator,
     blob_id
 
 from signed
+
+-- A row of a file with several payouts that does not say which one it is of: its payout does not add up without it.
+where coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) is not null

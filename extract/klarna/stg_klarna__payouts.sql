@@ -1,6 +1,6 @@
 -- stg_klarna__payouts: one row per payout of Settlements v1, with what its totals prove.
 --
--- Stream: payouts (a page of the list, or one payout)
+-- Stream: payouts (a page of the list, or one payout), settlement_files (the first table of a file)
 -- Key:    payout_id = payment_reference, printed on the bank statement
 -- Units:  minor units; amount > 0 reaches the bank
 -- Source: https://docs.klarna.com/api/settlements/
@@ -16,7 +16,8 @@ source as (
 
     select
         *,
-        case when json_exists(body, '$.payouts') then from_json(body -> '$.payouts', '["JSON"]')
+        case when json_exists(body, '$.sections') then klarna_file_payouts(body)
+            when json_exists(body, '$.payouts') then from_json(body -> '$.payouts', '["JSON"]')
             else [body::json] end as items
 
     from raw
@@ -38,7 +39,7 @@ typed as (
 
     select
         blob_id,
-        locator,
+        coalesce('line ' || (item ->> '$.line'), locator) as locator,
         item ->> '$.payment_reference' as payout_id,
         klarna_time(item ->> '$.payout_date') as paid_at,
         upper(item ->> '$.currency_code') as currency,
