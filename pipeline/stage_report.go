@@ -142,27 +142,15 @@ func (s *staging) claimed(src Source) error {
 		group by p.source, p.payout_id`, strings.Join(others, ", "), duck.Quote(src.Name)))
 }
 
-// supersede sets aside what a file of the same name left that could not be read whole, or that
-// ended without saying what became of the money: this one is the same report, mended. What is
-// booked stays; rows are kept under a name of their own.
+// supersede sets aside what a file of the same name left that could not be read whole: this
+// one is the same report, mended. What is booked stays; rows are kept under a name of their own.
 func (s *staging) supersede(src Source, row blobRow) error {
 	if err := s.w.db.Exec(s.ctx, `create or replace temp table broken as
 		select distinct f.payout_id, f.blob_id
 		from payout_flags as f
 		inner join blobs as b using (blob_id)
 		inner join payouts as p on p.source = f.source and p.payout_id = f.payout_id
-		where f.source = $source and f.kind = 'malformed_record' and b.key = $key and p.booked_run is null
-		union
-		select p.payout_id, p.blob_id
-		from payouts as p
-		inner join blobs as b using (blob_id)
-		where p.source = $source and b.key = $key and p.booked_run is null and not p.has_header
-			and p.status = 'held' and p.why_kind = 'payout_does_not_add_up'
-			and not exists (
-				select 1 from payout_lines as l
-				inner join line_words as w on w.source = l.source and w.to_run is null and w.kind in ('payout', 'carried')
-					and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
-				where l.source = p.source and l.payout_id = p.payout_id)`,
+		where f.source = $source and f.kind = 'malformed_record' and b.key = $key and p.booked_run is null`,
 		duck.Named("source", src.Name), duck.Named("key", row.Key)); err != nil {
 		return err
 	}

@@ -26,9 +26,8 @@ create or replace temp macro klarna_minor(t) as
 create or replace temp macro klarna_utc(t) as
     case when regexp_matches(t, '(Z|[+-][0-9]{2}:?[0-9]{2})$') then t else t || 'Z' end;
 
-create or replace temp macro klarna_file_payouts(body) as
-    list_transform(from_json(body -> '$.sections[0]', '["JSON"]'), x -> to_json({
-        'line': x ->> '$.line',
+create or replace temp macro klarna_payout(x) as
+    to_json({
         'payment_reference': x ->> '$.payment_reference',
         'payout_date': klarna_utc(x ->> '$.payout_date'),
         'currency_code': x ->> '$.settlement_currency',
@@ -54,14 +53,11 @@ create or replace temp macro klarna_file_payouts(body) as
             'closing_debt_balance_amount': klarna_minor(x ->> '$.closing_debt_balance'),
             'settlement_amount': klarna_minor(x ->> '$.total_settlement_amount')
         }
-    }));
+    });
 
-create or replace temp macro klarna_file_transactions(body) as
-    list_transform(from_json(body -> '$.sections[1]', '["JSON"]'), x -> to_json({
-        'line': x ->> '$.line',
-        -- A row says which payout it is of where a file holds several.
-        'payment_reference': coalesce(nullif(x ->> '$.payment_reference', ''),
-            case when json_array_length(body, '$.sections[0]') = 1 then body ->> '$.sections[0][0].payment_reference' end),
+create or replace temp macro klarna_transaction(x) as
+    to_json({
+        'payment_reference': x ->> '$.payment_reference',
         'type': x ->> '$.type', 'detailed_type': x ->> '$.detailed_type',
         'amount': klarna_minor(x ->> '$.amount'), 'vat_amount': klarna_minor(x ->> '$.tax_amount'),
         'capture_date': klarna_utc(x ->> '$.capture_date'),
@@ -70,4 +66,8 @@ create or replace temp macro klarna_file_transactions(body) as
         'merchant_capture_reference': x ->> '$.merchant_capture_reference', 'merchant_refund_reference': x ->> '$.merchant_refund_reference',
         'currency_code': x ->> '$.posting_currency', 'purchase_country': x ->> '$.purchase_country', 'shipping_country': x ->> '$.shipping_country',
         'initial_payment_method_type': x ->> '$.initial_payment_method_type', 'reversal_reference': x ->> '$.reversal_reference'
-    }));
+    });
+
+-- The payout that rows are of which do not say so themselves: the only one of the file.
+create or replace temp macro klarna_file_payout(body) as
+    case when json_array_length(body, '$.sections[0]') = 1 then body ->> '$.sections[0][0].payment_reference' end;

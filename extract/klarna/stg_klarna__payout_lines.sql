@@ -11,21 +11,10 @@
 
 with
 
-pages as (
+-- Taken out of the file before anything is unnested: or each of its rows would carry the whole of it.
+files as materialized (
 
-    select
-        blob_id,
-        split_part(split_part(key, '/', 2), '?', 1) as asked_for,
-        key as part,
-        from_json(body -> '$.transactions', '["JSON"]') as items
-
-    from raw
-
-    where not json_exists(body, '$.sections')
-
-    union all by name
-
-    select blob_id, klarna_file_transactions(body) as items
+    select blob_id, klarna_file_payout(body) as asked_for, from_json(body -> '$.sections[1]', '["JSON"]') as rows
     from raw
     where json_exists(body, '$.sections')
 
@@ -35,12 +24,19 @@ items as (
 
     select
         blob_id,
-        asked_for,
-        part,
-        generate_subscripts(items, 1) - 1 as position,
-        unnest(items) as item
+        split_part(split_part(key, '/', 2), '?', 1) as asked_for,
+        key as part,
+        generate_subscripts(from_json(body -> '$.transactions', '["JSON"]'), 1) - 1 as position,
+        unnest(from_json(body -> '$.transactions', '["JSON"]')) as item
 
-    from pages
+    from raw
+
+    where not json_exists(body, '$.sections')
+
+    union all by name
+
+    select blob_id, asked_for, (x ->> '$.line')::bigint as position, klarna_transaction(x) as item, 'line ' || (x ->> '$.line') as line
+    from (select blob_id, asked_for, unnest(rows) as x from files)
 
 ),
 
@@ -73,7 +69,7 @@ signed as (
 
 select
     coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) as payout_id,
-    coalesce(part, 'payout_lines/' || (item ->> '$.payment_reference') || '?offset=0') as part,
+    coalesce(part, 'payout_lines/' || coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) || '?offset=0') as part,
     type as provider_type,
     nullif(detail, '') as provider_detail,
     lower(item ->> '$.initial_payment_method_type') as method,
@@ -95,7 +91,7 @@ select
     upper(coalesce(nullif(item ->> '$.shipping_country', ''), item ->> '$.purchase_country')) as country,
     nullif(concat_ws(' ', item ->> '$.klarna_comment', item ->> '$.reversal_reference'), '') as text,
     position as row_no,
-    coalesce('line ' || (item ->> '$.line'), '$.transactions[' || position || ']') as locator,
+    coalesce(line, '$.transactions[' || position || ']') as locator,
     blob_id
 
 from signed

@@ -16,11 +16,12 @@ source as (
 
     select
         *,
-        case when json_exists(body, '$.sections') then klarna_file_payouts(body)
-            when json_exists(body, '$.payouts') then from_json(body -> '$.payouts', '["JSON"]')
+        case when json_exists(body, '$.payouts') then from_json(body -> '$.payouts', '["JSON"]')
             else [body::json] end as items
 
     from raw
+
+    where not json_exists(body, '$.sections')
 
 ),
 
@@ -33,13 +34,22 @@ items as (
 
     from source
 
+    union all
+
+    select blob_id, 'line ' || (x ->> '$.line'), klarna_payout(x)
+    from (
+        select blob_id, unnest(from_json(body -> '$.sections[0]', '["JSON"]')) as x
+        from raw
+        where json_exists(body, '$.sections')
+    )
+
 ),
 
 typed as (
 
     select
         blob_id,
-        coalesce('line ' || (item ->> '$.line'), locator) as locator,
+        locator,
         item ->> '$.payment_reference' as payout_id,
         klarna_time(item ->> '$.payout_date') as paid_at,
         upper(item ->> '$.currency_code') as currency,
