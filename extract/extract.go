@@ -229,7 +229,8 @@ type Inbox struct {
 	Optional []string // column names the models read when they are there
 	// Sections says that a file is several tables, one below the other: the column names that
 	// tell the header of each, in their order. Header and Optional are not used then. The models of Stream get such a file as JSON,
-	// a row with its line number in the file: {"sections": [[{"line": 2, "column": "value"}], …]}.
+	// a row with its line number in the file: {"offset": 0, "sections": [[{"line": 2, "column": "value"}], …]}. The rows of the
+	// last table come 500 at a time, from offset on, in objects that all have the other tables whole.
 	Sections [][]string
 }
 

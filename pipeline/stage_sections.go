@@ -20,7 +20,7 @@ func (s *staging) sections(src Source, row blobRow, b *archive.Blob) error {
 	if err != nil {
 		return err
 	}
-	doc, err := sectionsJSON(body, src.Connector.Inbox.Sections)
+	docs, err := sectionsJSON(body, src.Connector.Inbox.Sections)
 	if err != nil {
 		if err := s.holdFile(src, row, err.Error(), "put the provider's own report here, whole and unchanged; see "+src.Connector.Docs); err != nil {
 			return err
@@ -32,14 +32,28 @@ func (s *staging) sections(src Source, row blobRow, b *archive.Blob) error {
 		return err
 	}
 	s.blobs = append(s.blobs, row)
-	s.bodies = append(s.bodies, jsonBody{b.Seq, b.Key, string(doc)})
-	s.size += len(doc)
+	for _, doc := range docs {
+		if s.size > sectionBytes {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+		s.bodies = append(s.bodies, jsonBody{b.Seq, b.Key, string(doc)})
+		s.size += len(doc)
+	}
 	return nil
 }
 
+// rowsAtATime is how many rows of the last table are in one object. DuckDB holds two thousand
+// objects at once: a file in one piece would be there as often as it has rows.
+const rowsAtATime = 500
+
+// sectionBytes bounds what is staged of files at a time: every JSON expression over it takes several times its size.
+const sectionBytes = 4 << 20
+
 // sectionsJSON reads tables that stand one below the other. A row that has every name of the next
 // section is its header; rows of blanks are nothing.
-func sectionsJSON(body []byte, sections [][]string) ([]byte, error) {
+func sectionsJSON(body []byte, sections [][]string) ([][]byte, error) {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	first, _, _ := bytes.Cut(body, []byte("\n"))
 	delim, best := ',', 0
@@ -51,6 +65,7 @@ func sectionsJSON(body []byte, sections [][]string) ([]byte, error) {
 	r := csv.NewReader(bytes.NewReader(body))
 	r.Comma, r.FieldsPerRecord, r.LazyQuotes, r.ReuseRecord = delim, -1, false, true
 	out := struct {
+		Offset   int                `json:"offset"`
 		Sections [][]map[string]any `json:"sections"`
 	}{}
 	var header []string
@@ -95,7 +110,18 @@ func sectionsJSON(body []byte, sections [][]string) ([]byte, error) {
 	if n := len(out.Sections); n < len(sections) {
 		return nil, fmt.Errorf("the report ends without a table that has the columns %s", strings.Join(sections[n], ", "))
 	}
-	return json.Marshal(out)
+	last := len(out.Sections) - 1
+	rows := out.Sections[last]
+	var docs [][]byte
+	for i := 0; i == 0 || i < len(rows); i += rowsAtATime {
+		out.Offset, out.Sections[last] = i, rows[i:min(i+rowsAtATime, len(rows))]
+		doc, err := json.Marshal(out)
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, doc)
+	}
+	return docs, nil
 }
 
 // lacking returns which of names are no cell.

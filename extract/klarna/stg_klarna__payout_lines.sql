@@ -14,7 +14,7 @@ with
 -- Taken out of the file before anything is unnested: or each of its rows would carry the whole of it.
 files as materialized (
 
-    select blob_id, klarna_file_payout(body) as asked_for, from_json(body -> '$.sections[1]', '["JSON"]') as rows
+    select blob_id, klarna_file_payout(body) as asked_for, body ->> '$.offset' as portion, from_json(body -> '$.sections[1]', '["JSON"]') as rows
     from raw
     where json_exists(body, '$.sections')
 
@@ -35,8 +35,8 @@ items as (
 
     union all by name
 
-    select blob_id, asked_for, (x ->> '$.line')::bigint as position, klarna_transaction(x) as item, 'line ' || (x ->> '$.line') as line
-    from (select blob_id, asked_for, unnest(rows) as x from files)
+    select blob_id, asked_for, (x ->> '$.line')::bigint as position, klarna_transaction(x) as item, 'line ' || (x ->> '$.line') as line, portion
+    from (select blob_id, asked_for, portion, unnest(rows) as x from files)
 
 ),
 
@@ -69,7 +69,7 @@ signed as (
 
 select
     coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) as payout_id,
-    coalesce(part, 'payout_lines/' || coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) || '?offset=0') as part,
+    coalesce(part, 'payout_lines/' || coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) || '?offset=' || portion) as part,
     type as provider_type,
     nullif(detail, '') as provider_detail,
     lower(item ->> '$.initial_payment_method_type') as method,

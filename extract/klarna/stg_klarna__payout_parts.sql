@@ -6,14 +6,15 @@
 
 with
 
--- Taken out of the file before anything is unnested: or each of its rows would carry the whole of it.
 files as materialized (
 
     select
         blob_id,
+        body ->> '$.offset' as position,
         klarna_file_payout(body) as only_one,
-        from_json(body -> '$.sections[0]', '["JSON"]') as payouts,
-        from_json(body -> '$.sections[1]', '["JSON"]') as rows
+        body ->> '$.sections[0][*].payment_reference' as payouts,
+        body ->> '$.sections[1][*].payment_reference' as named,
+        json_array_length(body, '$.sections[1]') as rows
 
     from raw
 
@@ -21,14 +22,9 @@ files as materialized (
 
 ),
 
+-- Each portion of a file names its payouts; a row says which one it is of where there are several.
 file_payouts as (
-    select blob_id, x ->> '$.payment_reference' as payout_id
-    from (select blob_id, unnest(payouts) as x from files)
-),
-
-file_rows as (
-    select blob_id, coalesce(nullif(x ->> '$.payment_reference', ''), only_one) as payout_id
-    from (select blob_id, only_one, unnest(rows) as x from files)
+    select blob_id, position, only_one, rows, named, unnest(payouts) as payout_id from files
 )
 
 select
@@ -45,12 +41,10 @@ where not json_exists(body, '$.sections')
 union all by name
 
 select
-    p.payout_id,
-    'payout_lines/' || p.payout_id || '?offset=0' as part,
-    count(r.blob_id) as lines_total,
-    count(r.blob_id) as lines_here,
-    p.blob_id
+    payout_id,
+    'payout_lines/' || payout_id || '?offset=' || position as part,
+    case when only_one is not null then rows else len(list_filter(named, x -> x = payout_id)) end as lines_total,
+    lines_total as lines_here,
+    blob_id
 
-from file_payouts as p
-left join file_rows as r on r.blob_id = p.blob_id and r.payout_id = p.payout_id
-group by p.blob_id, p.payout_id
+from file_payouts

@@ -36,7 +36,7 @@ items as (
 
     union all
 
-    select blob_id, 'line ' || (x ->> '$.line'), klarna_payout(x)
+    select distinct blob_id, 'line ' || (x ->> '$.line'), klarna_payout(x)::varchar::json -- each portion of a file names them
     from (
         select blob_id, unnest(from_json(body -> '$.sections[0]', '["JSON"]')) as x
         from raw
