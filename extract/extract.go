@@ -118,6 +118,8 @@ type Stage struct {
 	// $reread (BOOLEAN: the user named a window, so known things in it are read again, from
 	// $since and $until TIMESTAMP). Empty: the stream is listed by window.
 	Follow string
+	// Listed says that a stream with Follow can also be asked for by window, which shows whether the key is right.
+	Listed bool
 	// Flows names the flows that need this stream: it is fetched when one of them is on.
 	Flows []string
 	// Backfill says that the IDs a user gives (checkout IDs) are IDs of this stream.
@@ -164,8 +166,13 @@ type Source struct {
 	// Every is the least time between two requests that the provider allows, on average; nil
 	// or 0 is no limit. A 429 is waited out all the same.
 	Every func(cfg Config) time.Duration
+	// Largest is how many bytes one answer may have; 0 is 64 MiB, enough for any page of a list.
+	Largest int64
 	// Open checks cfg and never dials. Nil when the connector reads from an inbox only.
 	Open func(cfg Config) (Extractor, error)
+	// UniquePayouts says that a payout ID is one payout whatever [[source]] brings it: the
+	// second of two sources that read the same account, one from a folder perhaps, is held.
+	UniquePayouts bool
 	// Shop says that it is a shop: its documents are settled by other sources' payouts.
 	Shop bool
 	// Personal names the JSON keys (at any depth) and report columns whose values are about
@@ -230,6 +237,11 @@ type Inbox struct {
 	Suffixes []string // lower case, with the dot: ".csv"
 	Header   []string // column names every such file has; others are held as malformed
 	Optional []string // column names the models read when they are there
+	// Sections says that a file is several tables, one below the other: the column names that
+	// tell the header of each, in their order. Header and Optional are not used then. The models of Stream get such a file as JSON,
+	// a row with its line number in the file: {"offset": 0, "sections": [[{"line": 2, "column": "value"}], …]}. The rows of the
+	// last table come 500 at a time, from offset on, in objects that all have the other tables whole.
+	Sections [][]string
 }
 
 // Defaults are the provider's rows of the tables in posting_rules §1 and §4.

@@ -247,11 +247,13 @@ func (w *work) fetch(ctx context.Context, src Source, x extract.Extractor, req e
 func (w *work) keep(ctx context.Context, src Source, stream string, b extract.Blob) (bool, error) {
 	sum := sha256.Sum256(b.Body)
 	var last duck.NullString
-	if _, err := w.db.One(ctx, "select sha256 from blobs where key = $key and source = $source and stream = $stream order by blob_id desc limit 1",
-		[]any{duck.Named("key", b.Key), duck.Named("source", src.Name), duck.Named("stream", stream)}, &last); err != nil {
+	var wasGone bool
+	if _, err := w.db.One(ctx, "select sha256, gone from blobs where key = $key and source = $source and stream = $stream order by blob_id desc limit 1",
+		[]any{duck.Named("key", b.Key), duck.Named("source", src.Name), duck.Named("stream", stream)}, &last, &wasGone); err != nil {
 		return false, err
 	}
-	if last.String == archive.Digest(sum).String() {
+	// That a thing is still not there is nothing new, in whatever words it is said.
+	if last.Valid && b.Gone == wasGone && (b.Gone || last.String == archive.Digest(sum).String()) {
 		return false, nil
 	}
 	_, _, err := w.run.AddBlob(archive.Meta{Source: src.Name, Stream: stream, Key: b.Key, FetchedAt: b.At, MediaType: b.Type, Gone: b.Gone}, b.Body)

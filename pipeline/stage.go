@@ -127,7 +127,7 @@ func (s *staging) take(rec archive.Record) error {
 		return s.w.takeNote(s.ctx, rec.Note)
 	}
 	b := rec.Blob
-	if len(s.blobs) > 0 && (b.Source != s.source || b.Stream != s.stream || s.size > chunkBytes) {
+	if len(s.blobs)+len(s.bodies) > 0 && (b.Source != s.source || b.Stream != s.stream || s.size > chunkBytes) {
 		if err := s.flush(); err != nil {
 			return err
 		}
@@ -144,6 +144,12 @@ func (s *staging) take(rec archive.Record) error {
 		return nil
 	}
 	if in := src.Connector.Inbox; in != nil && string(in.Stream) == b.Stream && b.MediaType == "text/csv" {
+		if b.Gone {
+			return s.gone(*src, row)
+		}
+		if len(in.Sections) > 0 {
+			return s.sections(*src, row, b)
+		}
 		return s.report(*src, row, b)
 	}
 	s.blobs = append(s.blobs, row)
@@ -161,12 +167,14 @@ func (s *staging) take(rec archive.Record) error {
 
 // flush stages the JSON answers gathered so far.
 func (s *staging) flush() error {
-	if len(s.blobs) == 0 {
+	if len(s.blobs) == 0 && len(s.bodies) == 0 {
 		return nil
 	}
 	defer func() { s.blobs, s.bodies, s.size = nil, nil, 0 }()
-	if err := s.w.db.Insert(s.ctx, "blobs", s.blobs); err != nil {
-		return err
+	if len(s.blobs) > 0 {
+		if err := s.w.db.Insert(s.ctx, "blobs", s.blobs); err != nil {
+			return err
+		}
 	}
 	if len(s.bodies) == 0 {
 		return nil
@@ -207,7 +215,7 @@ func (s *staging) flush() error {
 			return err
 		}
 	}
-	return nil
+	return s.claimed(*src)
 }
 
 func (s *staging) useMacros(src Source) error {

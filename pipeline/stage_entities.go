@@ -159,7 +159,11 @@ select name_of(content || '|' || ordinal) as line_id, * exclude (content, ordina
 
 create or replace temp table known_parts as
 select distinct l.payout_id, l.part from payout_lines as l
-where l.source = {{source}} and (l.payout_id, l.part) in (select (payout_id, part) from named_lines);
+where l.source = {{source}} and (l.payout_id, l.part) in (select (payout_id, part) from named_lines)
+union
+-- A page more of a payout that is booked: it stays as it was booked.
+select distinct n.payout_id, n.part from named_lines as n
+inner join payouts as p on p.source = {{source}} and p.payout_id = n.payout_id and p.booked_run is not null;
 
 -- The same page again: the same rows are nothing new, others are flagged and not taken in.
 insert into payout_flags by name

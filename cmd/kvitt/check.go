@@ -111,7 +111,7 @@ func greet(ctx context.Context, s pipeline.Source, now time.Time) (light, says s
 		return "red", err.Error()
 	}
 	for _, st := range s.Connector.Stages {
-		if st.Follow != "" {
+		if st.Follow != "" && !st.Listed {
 			continue
 		}
 		for _, err := range x.Extract(ctx, extract.Request{Stream: st.Stream, Window: extract.Window{Since: now.Add(-24 * time.Hour), Until: now}}) {
@@ -119,6 +119,9 @@ func greet(ctx context.Context, s pipeline.Source, now time.Time) (light, says s
 				return "red", err.Error()
 			}
 			return "green", "it answers and knows the key"
+		}
+		if st.Listed {
+			return "yellow", "it answers, and has nothing to read yet; if it should have, check the account and where to begin"
 		}
 	}
 	return "green", "it answers"

@@ -87,6 +87,9 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		if src.Connector.Every != nil {
 			opts.Every = src.Connector.Every(src.Config)
 		}
+		if n := src.Connector.Largest; n > 0 { // a file, not a page: it takes its time too
+			opts.MaxBody, opts.TryTimeout = n, 10*time.Minute
+		}
 		src.Config.Client = transport.New(opts)
 		p.Sources = append(p.Sources, src)
 	}

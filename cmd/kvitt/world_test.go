@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kvitt/kvitt/fixtures/sandbox"
+	fakeadyen "github.com/kvitt/kvitt/fixtures/sandbox/adyen"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
@@ -47,7 +48,8 @@ type transcript struct {
 
 // secrets are what must never be seen: the password, and name and password as HTTP sends them.
 func secrets() []string {
-	return []string{sandbox.Password, base64.StdEncoding.EncodeToString([]byte(sandbox.Username + ":" + sandbox.Password))}
+	return []string{sandbox.Password, base64.StdEncoding.EncodeToString([]byte(sandbox.Username + ":" + sandbox.Password)),
+		fakeadyen.Password, base64.StdEncoding.EncodeToString([]byte(fakeadyen.User + ":" + fakeadyen.Password)), fakeadyen.HMACKey}
 }
 
 func (s *transcript) hear(args []string, text string) {

@@ -171,9 +171,13 @@ func (s section) noProvider() {
 
 // flows returns the flows that are on and that p can deliver, in their usual order.
 func (s section) flows(p *extract.Source) []string {
-	can := flows
+	can, who := flows, ""
 	if p != nil {
-		can = inOrder(p.Flows)
+		can, who = inOrder(p.Flows), title(p)
+		// Report files are about payouts: a shop's or a provider's orders are not in them.
+		if s.has("inbox") && p.Inbox != nil && slices.Contains(can, "payouts") && len(can) > 1 {
+			can, who = []string{"payouts"}, "a folder of report files"
+		}
 	}
 	v := s.get("flows")
 	if v == nil {
@@ -195,7 +199,7 @@ func (s section) flows(p *extract.Source) []string {
 			wrong = true
 			s.r.fail(item.at, s.key("flows"), fmt.Sprintf("flow %q is not known", item.text), mistyped(item.text, flows))
 		case !slices.Contains(can, item.text):
-			s.r.warn(item.at, s.key("flows"), fmt.Sprintf("%s cannot deliver %s: it delivers %s", title(p), item.text, list(can)))
+			s.r.warn(item.at, s.key("flows"), fmt.Sprintf("%s cannot deliver %s: it delivers %s", who, item.text, list(can)))
 		default:
 			on = append(on, item.text)
 		}
@@ -203,7 +207,7 @@ func (s section) flows(p *extract.Source) []string {
 	if len(on) == 0 && !wrong {
 		what := "no flow of " + s.title + " is on"
 		if len(v.items) > 0 {
-			what = fmt.Sprintf("%s delivers none of the flows of %s", title(p), s.title)
+			what = fmt.Sprintf("%s delivers none of the flows of %s", who, s.title)
 		}
 		s.r.fail(v.at, s.key("flows"), what, "write "+example+" or remove the block")
 	}
