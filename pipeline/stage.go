@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -154,9 +155,27 @@ func (s *staging) take(rec archive.Record) error {
 	if err != nil {
 		return err
 	}
+	if b.MediaType == extract.Sequence {
+		body = asObject(body)
+	}
 	s.bodies = append(s.bodies, jsonBody{b.Seq, b.Key, string(body)})
 	s.size += len(body)
 	return nil
+}
+
+// asObject makes one object of a sequence of answers, so that a model sees all of a document
+// at once: {"answers": [...]}.
+func asObject(seq []byte) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"answers":[`)
+	for i, text := range extract.Texts(seq) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(text)
+	}
+	b.WriteString("]}")
+	return b.Bytes()
 }
 
 // flush stages the JSON answers gathered so far.

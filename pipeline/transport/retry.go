@@ -14,7 +14,9 @@ import (
 
 // Retry asks again while a provider is busy or out of reach: 429, 500, 502, 503,
 // 504, a broken connection, a timeout, half a body. Only GET and HEAD are asked
-// again; any other method may have had its effect already.
+// again; any other method may have had its effect already, unless the caller says that
+// it has none (a question sent by POST) as Go's own transport lets it: by a header
+// Idempotency-Key, which is not sent when it has no value.
 //
 // Its Next must return whole bodies (Whole does): an error while the caller reads is too late.
 type Retry struct {
@@ -35,12 +37,20 @@ type Retry struct {
 //
 // Errors: the context's when it ended; otherwise the last error of Next, with the number of tries.
 func (r *Retry) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodGet && req.Method != http.MethodHead || req.Body != nil && req.Body != http.NoBody {
+	if !repeatable(req) {
 		return r.Next.RoundTrip(req)
 	}
 	ctx := req.Context()
 	deadline := r.Now().Add(r.MaxElapsed)
 	for try := 1; ; try++ {
+		if try > 1 && req.GetBody != nil {
+			body, err := req.GetBody()
+			if err != nil {
+				return nil, err
+			}
+			req = req.Clone(ctx) // a round tripper leaves the caller's request as it was
+			req.Body = body
+		}
 		resp, err := r.Next.RoundTrip(req)
 		if ctx.Err() != nil && err != nil {
 			return nil, ctx.Err()
@@ -63,6 +73,17 @@ func (r *Retry) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// repeatable reports whether req may be sent again without doing anything twice.
+func repeatable(req *http.Request) bool {
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		return false
+	}
+	if _, ok := req.Header["Idempotency-Key"]; ok {
+		return true
+	}
+	return (req.Method == http.MethodGet || req.Method == http.MethodHead) && (req.Body == nil || req.Body == http.NoBody)
 }
 
 // log says what is waited for. Of the address it keeps scheme, host and path: a
