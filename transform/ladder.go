@@ -42,6 +42,7 @@ type Candidate struct {
 	SameCurrency bool
 	At           time.Time
 	OrderID      string
+	Shop         bool // a shop's document: what is paid at once may be delivered in several parts
 }
 
 // A Match says which document a line settles, by which rung and key.
@@ -147,7 +148,7 @@ func fitting(l Line, b *OpenItems, tolerance int64, rung int) []Candidate {
 			continue
 		}
 		if rung == 5 {
-			if c.Rung != 2 && c.Rung != 4 {
+			if c.Rung < 2 || c.Rung > 4 {
 				continue
 			}
 			if away := l.At.Sub(c.At).Abs(); open != l.Amount || away > dateWindow {
@@ -177,7 +178,8 @@ func settle(l Line, c Candidate, b *OpenItems, tolerance int64, rung int) *Match
 	return m
 }
 
-// notDelivered finds the one order that l pays before its delivery (posting_rules §2, 5b).
+// notDelivered finds the one order that l pays before its delivery (posting_rules §2, 5b), or
+// that a shop has delivered in parts smaller than what l pays.
 // When several fit it returns none, and the rung they fit by.
 func notDelivered(l Line, b *OpenItems, tolerance int64) (m *Match, several int) {
 	if l.Settles != "delivery" {
@@ -188,7 +190,11 @@ func notDelivered(l Line, b *OpenItems, tolerance int64) (m *Match, several int)
 		if c.Kind != "order" || !c.SameCurrency || slices.ContainsFunc(found, func(o Candidate) bool { return o.Document == c.Document }) {
 			continue
 		}
-		if l.Amount <= b.open(c.Document)-b.Delivered[c.OrderID]+tolerance {
+		taken := b.Delivered[c.OrderID]
+		if c.Shop {
+			taken = settledOf(l, b, c.OrderID)
+		}
+		if l.Amount <= b.open(c.Document)-taken+tolerance {
 			found = append(found, c)
 		}
 	}
@@ -201,6 +207,20 @@ func notDelivered(l Line, b *OpenItems, tolerance int64) (m *Match, several int)
 			State: "not_delivered", Amount: l.Amount, Before: b.Settled[c.Document], Evidence: c.Evidence}, 0
 	}
 	return nil, found[0].Rung
+}
+
+// settledOf returns what is settled of an order's deliveries. At a provider a payment is
+// of one capture; in a shop it is of the order, however many parcels the order leaves in.
+func settledOf(l Line, b *OpenItems, order string) int64 {
+	var n int64
+	seen := map[string]bool{}
+	for _, c := range l.Candidates {
+		if c.Kind == "delivery" && c.OrderID == order && !seen[c.Document] {
+			seen[c.Document] = true
+			n += b.Settled[c.Document]
+		}
+	}
+	return n
 }
 
 // describe lists the near candidates for a person.

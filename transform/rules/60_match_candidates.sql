@@ -18,6 +18,18 @@ known_keys as (
 
 ),
 
+paid_lines as (
+
+    select u.line_id
+    from (
+        select line_id, payment_reference(unnest(string_split(concat_ws('|', order_key, order_reference, other_references), '|'))) as normal
+        from payout_lines
+        where exists (select 1 from known_keys where key_type = 'payment_id') and {{late}}
+    ) as u
+    where u.normal in (select payment_reference(value) from known_keys where key_type = 'payment_id')
+
+),
+
 open_lines as (
 
     select l.line_id, l.source, l.payout_id
@@ -30,6 +42,7 @@ open_lines as (
             l.event_key in (select value from known_keys where key_type = 'event_id')
             or l.order_key in (select value from known_keys where key_type = 'order_id')
             or normal_reference(l.order_reference) in (select normal from known_keys where key_type in ('order_number', 'reference', 'payment_id'))
+            or l.line_id in (select line_id from paid_lines)
         )
         and not exists (select 1 from line_matches as m where m.line_id = l.line_id and m.state = 'matched')
 
@@ -82,9 +95,15 @@ pairs as (
 
     union all
 
+    -- A payment app gets the shop's payment ID and nothing else, and hands it on as whatever
+    -- reference the provider has, sometimes decorated.
     select w.line_id, k.document_id, 3, 'payment_id ' || k.value
-    from work_lines as w
-    inner join document_keys as k on k.key_type = 'payment_id' and k.normal = normal_reference(w.order_key)
+    from (
+        select line_id, payment_reference(unnest(string_split(concat_ws('|', order_key, order_reference, other_references), '|'))) as normal
+        from work_lines
+        where exists (select 1 from document_keys where key_type = 'payment_id')
+    ) as w
+    inner join document_keys as k on k.key_type = 'payment_id' and payment_reference(k.value) = w.normal
 
     union all
 
@@ -102,7 +121,7 @@ select
     w.line_id, w.source, w.payout_id, w.settles, w.amount, w.currency, w.event_at, w.row_off, w.paid_date, w.booked_run,
     p.rung, min(p.evidence) as evidence,
     d.document_id, d.kind as document_kind, s.state, d.amount_minor as document_amount, d.event_at as document_at, d.source || '/' || d.order_id as order_id,
-    d.currency = w.currency as same_currency
+    d.currency = w.currency as same_currency, coalesce(o.is_shop, false) as is_shop
 
 from pairs as p
 inner join work_lines as w using (line_id)
