@@ -6,6 +6,7 @@ import (
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/extract/adyen"
 	"github.com/kvitt/kvitt/extract/klarna"
+	"github.com/kvitt/kvitt/extract/shopify"
 )
 
 // Sources returns every source, in name order.
@@ -13,5 +14,6 @@ func Sources() []extract.Source {
 	return []extract.Source{
 		adyen.Source(),
 		klarna.Source(),
+		shopify.Source(),
 	}
 }
