@@ -106,6 +106,11 @@ func climb(l Line, b *OpenItems, tolerance int64) (*Match, *Issue) {
 	ambiguous := 0
 	for rung := 1; rung <= 5; rung++ {
 		fits := fitting(l, b, tolerance, rung)
+		if len(fits) > 1 && ofOneShopOrder(fits) {
+			if fits = exact(fits, l, b); len(fits) == 0 {
+				continue // the order as a whole may be what is paid
+			}
+		}
 		if len(fits) > 1 && ambiguous == 0 {
 			ambiguous = rung
 		}
@@ -207,6 +212,31 @@ func notDelivered(l Line, b *OpenItems, tolerance int64) (m *Match, several int)
 			State: "not_delivered", Amount: l.Amount, Before: b.Settled[c.Document], Evidence: c.Evidence}, 0
 	}
 	return nil, found[0].Rung
+}
+
+// ofOneShopOrder reports whether all are documents of the same order of a shop.
+func ofOneShopOrder(cs []Candidate) bool {
+	for _, c := range cs {
+		if !c.Shop || c.OrderID != cs[0].OrderID {
+			return false
+		}
+	}
+	return true
+}
+
+// exact returns the oldest document of which exactly l's amount is open: of several alike in one order it
+// does not matter which is settled first.
+func exact(cs []Candidate, l Line, b *OpenItems) []Candidate {
+	var best []Candidate
+	for _, c := range cs {
+		if b.open(c.Document) != l.Amount {
+			continue
+		}
+		if len(best) == 0 || c.At.Before(best[0].At) || c.At.Equal(best[0].At) && c.Document < best[0].Document {
+			best = []Candidate{c}
+		}
+	}
+	return best
 }
 
 // settledOf returns what is settled of an order's deliveries. At a provider a payment is
