@@ -174,6 +174,7 @@ type Source struct {
 	Stages   []Stage
 	Models   []Model
 	Macros   string   // file of TEMP macros that the models use; "" for none
+	Prepare  string   // file of TEMP tables made of raw before its models run, where several share much work; "" for none
 	Files    fs.FS    // the folder's own .sql files, embedded
 	Inbox    *Inbox   // non-nil when the provider's report files can be read from a folder
 	Flows    []string // the flows it can deliver

@@ -218,6 +218,15 @@ func (s *staging) flush() error {
 	if err := s.useMacros(*src); err != nil {
 		return err
 	}
+	if file := src.Connector.Prepare; file != "" {
+		text, err := fs.ReadFile(src.Connector.Files, file)
+		if err != nil {
+			return err
+		}
+		if err := db.Exec(s.ctx, string(text)); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
 	for _, m := range src.Connector.Models {
 		if string(m.Stream) != s.stream {
 			continue

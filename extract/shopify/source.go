@@ -45,6 +45,7 @@ func Source() extract.Source {
 			{Entity: "payout_lines", Stream: payoutLines, File: "stg_shopify__payout_lines.sql"},
 		},
 		Macros:   "macros_shopify.sql",
+		Prepare:  "prepare_shopify.sql",
 		Files:    files,
 		Flows:    []string{"orders", "invoices", "refunds", "payouts"},
 		Defaults: extract.Defaults{Clearing: 1580, Fee: 6040, FeeVAT: "none"},

@@ -9,23 +9,23 @@
 
 with
 
-orders as (select * from shopify_orders()),
+orders as (select * from shopify_orders),
 
 docs as (
 
     select blob_id, 'order' as kind, order_id as doc_ref, null as giving from orders
     union all
-    select distinct blob_id, kind, doc_ref, null from shopify_lines() where kind = 'delivery'
+    select distinct blob_id, kind, doc_ref, null from shopify_lines where kind = 'delivery'
     union all
-    select blob_id, 'refund', doc_ref, giving from shopify_givings()
+    select blob_id, 'refund', doc_ref, giving from shopify_givings
 
 ),
 
 payments as (
 
-    select blob_id, null as giving, id, kind, status, payment_id, receipt from shopify_payments()
+    select blob_id, null as giving, id, kind, status, payment_id, receipt from shopify_payments
     union all
-    select blob_id, refund_id, id, kind, status, payment_id, receipt from shopify_refund_payments()
+    select blob_id, refund_id, id, kind, status, payment_id, receipt from shopify_refund_payments
 
 ),
 

@@ -10,13 +10,13 @@ with
 
 lines as (
 
-    select blob_id, kind, doc_ref, line_type, item_id, quantity, rate_bp, gross, vat from shopify_lines()
+    select blob_id, kind, doc_ref, line_type, item_id, quantity, rate_bp, gross, vat from shopify_lines
 
     union all
 
     select p.blob_id, 'order', o.order_id, p.line_type, p.item_id, p.quantity, p.rate_bp, p.gross, p.vat
-    from shopify_pool() as p
-    inner join shopify_orders() as o using (blob_id)
+    from shopify_pool as p
+    inner join shopify_orders as o using (blob_id)
 
 )
 
@@ -36,5 +36,5 @@ select
     l.rate_bp as rate_bp
 
 from lines as l
-inner join shopify_orders() as o using (blob_id)
-semi join (select order_id, max(blob_id) as blob_id from shopify_orders() group by order_id) as n on n.blob_id = l.blob_id
+inner join shopify_orders as o using (blob_id)
+semi join (select order_id, max(blob_id) as blob_id from shopify_orders group by order_id) as n on n.blob_id = l.blob_id

@@ -14,11 +14,11 @@ with
 orders as (
 
     select o.*, m.* exclude (blob_id)
-    from shopify_orders() as o
+    from shopify_orders as o
     left join (
         select blob_id, min_by(gateway, (at_, id)) filter (shopify_voucher(gateway) is null) as method,
             sum(case when kind in ('SALE', 'CAPTURE') and status = 'SUCCESS' and shopify_voucher(gateway) is not null then amount else 0 end)::bigint as vouchers
-        from shopify_payments()
+        from shopify_payments
         where kind in ('SALE', 'CAPTURE', 'AUTHORIZATION') and status in ('SUCCESS', 'PENDING')
         group by blob_id
     ) as m using (blob_id)
@@ -28,7 +28,7 @@ orders as (
 pools as (
 
     select blob_id, sum(gross)::bigint as gross, sum(gross + channel)::bigint as stated, bool_or(is_exchange) as is_exchange, bool_or(is_bad) as is_bad
-    from shopify_pool()
+    from shopify_pool
     group by blob_id
 
 ),
@@ -45,12 +45,12 @@ checked as (
 sums as (
 
     select blob_id, kind, doc_ref, any_value(event_at) as event_at, sum(gross)::bigint as gross, bool_or(gross is null) as is_bad
-    from shopify_lines()
+    from shopify_lines
     group by all
 
 ),
 
-firsts as (select blob_id, doc_ref from shopify_sendings() where is_first),
+firsts as (select blob_id, doc_ref from shopify_sendings where is_first),
 
 events as (
 
@@ -73,7 +73,7 @@ events as (
         case when e.is_bad or coalesce(s.is_bad, false) then null
             when e.money > 0 then e.money - e.vouchers
             else s.gross end
-    from shopify_givings() as e
+    from shopify_givings as e
     left join sums as s on s.blob_id = e.blob_id and s.kind = 'refund' and s.doc_ref = e.doc_ref
     -- Units nobody paid for, or a change of stock only: nothing went back.
     where e.money > 0 or e.is_bad or s.doc_ref is not null
