@@ -143,7 +143,8 @@ with sales as (
 
     select distinct on (blob_id, s.id) blob_id, g, s
     from (
-        select blob_id, g, unnest(g.sales.nodes) as s
+        -- only what is needed of the agreement: it holds all its sales
+        select blob_id, {'id': g.id, 'happenedAt': g.happenedAt, 'reason': g.reason, 'refund': g.refund, 'return': g.return} as g, unnest(g.sales.nodes) as s
         from (select blob_id, unnest(d."order".agreements.nodes) as g from shopify_answers)
     )
     order by blob_id, s.id
