@@ -6,6 +6,7 @@
 package extract
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,31 @@ type Blob struct {
 	Body []byte    // untouched; nil when File is set
 	File string    // a report file to be read from disk instead of Body; it is left where it is
 	Gone bool      // the source answered that there is no such document; Body holds its answer
+}
+
+// Sequence is the media type of a document that took several answers: JSON texts, each as it
+// came, between a record separator and a line feed (RFC 7464). Models see it as {"answers": [...]}.
+// That the answers arrive as one blob is what keeps half a document from ever being read.
+const Sequence = "application/json-seq"
+
+// Join makes a Sequence of answers.
+func Join(answers [][]byte) []byte {
+	var b bytes.Buffer
+	for _, a := range answers {
+		b.WriteByte(0x1e) // never in JSON: RFC 8259 has it escaped within strings
+		b.Write(a)
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// Texts returns the answers of a Sequence.
+func Texts(seq []byte) [][]byte {
+	var out [][]byte
+	for _, t := range bytes.Split(seq, []byte{0x1e})[1:] {
+		out = append(out, bytes.TrimSuffix(t, []byte("\n")))
+	}
+	return out
 }
 
 // An Extractor reads one account at one source.
@@ -120,6 +146,10 @@ type Stage struct {
 	Follow string
 	// Listed says that a stream with Follow can also be asked for by window, which shows whether the key is right.
 	Listed bool
+	// Overlap is how far a window reaches back over what was read before; 0 is the pipeline's own,
+	// 14 days. A list by the time of the last change needs less. The cursor is the end of the
+	// day that was read, so that less than two days would miss what changed on it.
+	Overlap time.Duration
 	// Flows names the flows that need this stream: it is fetched when one of them is on.
 	Flows []string
 	// Backfill says that the IDs a user gives (checkout IDs) are IDs of this stream.
@@ -155,6 +185,7 @@ type Source struct {
 	Stages   []Stage
 	Models   []Model
 	Macros   string   // file of TEMP macros that the models use; "" for none
+	Prepare  string   // file of TEMP tables made of raw before its models run, where several share much work; "" for none
 	Files    fs.FS    // the folder's own .sql files, embedded
 	Inbox    *Inbox   // non-nil when the provider's report files can be read from a folder
 	Flows    []string // the flows it can deliver

@@ -182,7 +182,11 @@ func (w *work) window(ctx context.Context, src Source, st extract.Stage, sel Sel
 			return win, err
 		}
 		if until.Valid {
-			win.Since = until.Time.Add(-overlap)
+			back := overlap
+			if st.Overlap > 0 {
+				back = st.Overlap
+			}
+			win.Since = until.Time.Add(-back)
 		}
 	}
 	if src.StartDate != "" {

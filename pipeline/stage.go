@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -160,9 +161,27 @@ func (s *staging) take(rec archive.Record) error {
 	if err != nil {
 		return err
 	}
+	if b.MediaType == extract.Sequence {
+		body = asObject(body)
+	}
 	s.bodies = append(s.bodies, jsonBody{b.Seq, b.Key, string(body)})
 	s.size += len(body)
 	return nil
+}
+
+// asObject makes one object of a sequence of answers, so that a model sees all of a document
+// at once: {"answers": [...]}.
+func asObject(seq []byte) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"answers":[`)
+	for i, text := range extract.Texts(seq) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(text)
+	}
+	b.WriteString("]}")
+	return b.Bytes()
 }
 
 // flush stages the JSON answers gathered so far.
@@ -206,6 +225,15 @@ func (s *staging) flush() error {
 	}
 	if err := s.useMacros(*src); err != nil {
 		return err
+	}
+	if file := src.Connector.Prepare; file != "" {
+		text, err := fs.ReadFile(src.Connector.Files, file)
+		if err != nil {
+			return err
+		}
+		if err := db.Exec(s.ctx, string(text)); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
 	}
 	for _, m := range src.Connector.Models {
 		if string(m.Stream) != s.stream {

@@ -110,7 +110,7 @@ where d.document_id not in (select document_id from document_lines);`,
 
 	"document_keys": `
 insert into document_keys by name
-select distinct d.document_id, i.key_type, i.value, normal_reference(i.value) as normal
+select distinct d.document_id, i.key_type, i.value, case i.key_type when 'payment_id' then payment_reference(i.value) else normal_reference(i.value) end as normal
 from incoming as i
 inner join documents as d on d.source = {{source}} and d.kind = i.kind and d.doc_ref = i.doc_ref
 where d.document_id not in (select document_id from document_keys);`,

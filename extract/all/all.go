@@ -9,6 +9,7 @@ import (
 	"github.com/kvitt/kvitt/extract/klarna"
 	"github.com/kvitt/kvitt/extract/mollie"
 	"github.com/kvitt/kvitt/extract/qliro"
+	"github.com/kvitt/kvitt/extract/shopify"
 	"github.com/kvitt/kvitt/extract/svea"
 	"github.com/kvitt/kvitt/extract/woocommerce"
 )
@@ -21,6 +22,7 @@ func Sources() []extract.Source {
 		klarna.Source(),
 		mollie.Source(),
 		qliro.Source(),
+		shopify.Source(),
 		svea.Source(),
 		woocommerce.Source(),
 	}

@@ -224,4 +224,5 @@ where l.gross_minor <> 0 and coalesce(l.order_key, l.event_key, l.order_referenc
     and not exists (
         select 1 from unnest(string_split(concat_ws('|', l.order_reference, l.other_references), '|')) as u (r)
         where normal_reference(u.r) in (select normal from keys where normal is not null)
+            or payment_reference(u.r) in (select normal from keys where normal is not null)
     );

@@ -105,8 +105,8 @@ from (
             when h.kind is not null
                 then {'kind': h.kind, 'text': h.text, 'minor': h.minor, 'evidence': h.evidence, 'suggestion': h.suggestion}
             when f.unknown
-                then {'kind': 'sales_account_missing', 'text': 'a sales tax row: kvitt has no rule for the account it belongs on', 'minor': f.amount_minor,
-                    'evidence': null, 'suggestion': 'sales with a US sales tax row must be booked by hand'}
+                then {'kind': 'sales_account_missing', 'text': 'a row of sales tax, duty or an unknown kind: kvitt has no rule for the account it belongs on', 'minor': f.amount_minor,
+                    'evidence': null, 'suggestion': 'such a sale must be booked by hand'}
             when abs(f.amount_minor - f.groups_gross) > 0
                 then {'kind': 'document_does_not_add_up',
                     'text': 'its lines add up to ' || money(f.groups_gross, f.currency) || ', its total says ' || money(f.amount_minor, f.currency),
