@@ -68,7 +68,8 @@ create table document_groups (
     document_id varchar, class varchar, country varchar, rate_bp integer, gross_minor bigint, vat_minor bigint, how varchar
 );
 create table document_states (
-    document_id varchar, state varchar, -- booked | held | not_ours | known
+    document_id varchar, state varchar, -- booked | held | not_ours | known | adopted
+    same_as varchar, -- the document of another source that an adopted one is
     receivable smallint, company_minor bigint, -- the account its receivable is on, and the amount in company currency
     why_kind varchar, why varchar, why_minor bigint, evidence varchar, suggestion varchar
 );
