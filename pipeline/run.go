@@ -129,7 +129,7 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 func (w *work) finish(ctx context.Context, command string, res *Result, failed error) error {
 	var err error
 	if w.booked {
-		if err := w.countLineExceptions(ctx); err != nil {
+		if err := w.countLines(ctx, touchedPayouts); err != nil {
 			return err
 		}
 	}
@@ -167,10 +167,10 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	return nil
 }
 
-// countLineExceptions counts, for the payouts this run touched, the lines that found their document and those
-// that need a person; the other payouts have what they had.
-func (w *work) countLineExceptions(ctx context.Context) error {
-	return w.db.Exec(ctx, touchedPayouts+`;
+// countLines counts, for the payouts that touched makes a table of, the lines that found their document and
+// those that need a person; the other payouts have what they had.
+func (w *work) countLines(ctx context.Context, touched string) error {
+	return w.db.Exec(ctx, touched+`;
 		create or replace temp table counted as
 			select x.document_id, count(*) as n from recon.exceptions as x
 			where x.line_id is not null and x.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
