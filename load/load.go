@@ -103,6 +103,7 @@ type Sale struct {
 	Lines       []SaleLine
 	Credits     string // the ERP's number of the invoice that a credit invoice is about; "" when it is not there
 	Was         string // "1 250.00 EUR" when the document is in another currency
+	Net         bool   // a delivery that became smaller: what is open of its invoice is set off against this one
 }
 
 // A SaleLine is one row of an invoice.
@@ -124,6 +125,7 @@ type Settlement struct {
 	Amount     ledger.Minor // by which it lowers what is open, > 0; < 0 pays a credit invoice
 	Main       int          // the account the money is on: clearing
 	Known      []string     // payments of the invoice that are other documents of ours
+	More       []string     // further invoices of the same document: it became larger
 }
 
 // A Proof is a file that belongs with a voucher.

@@ -16,16 +16,17 @@ import (
 
 // A Plan is what would be posted, shown before anything is.
 type Plan struct {
-	Digest   string         `json:"digest"`
-	New      int            `json:"new"`
-	Changed  int            `json:"changed"` // vouchers that correct what is posted
-	Entries  int64          `json:"entries"`
-	Files    int            `json:"files"`
-	Requests int            `json:"requests"`
-	Seconds  int            `json:"seconds"`
-	Vouchers []load.Voucher `json:"-"`
-	Accounts []AccountSum   `json:"accounts"`
-	pages    map[string]page
+	Digest    string          `json:"digest"`
+	New       int             `json:"new"`
+	Changed   int             `json:"changed"` // vouchers that correct what is posted
+	Entries   int64           `json:"entries"`
+	Files     int             `json:"files"`
+	Requests  int             `json:"requests"`
+	Seconds   int             `json:"seconds"`
+	Vouchers  []load.Voucher  `json:"-"`
+	Documents []load.Document `json:"-"` // the same, for a target that takes them one by one
+	Accounts  []AccountSum    `json:"accounts"`
+	pages     map[string]page
 }
 
 // An AccountSum is what a plan would add to one account, minor units of the company's currency.
@@ -40,6 +41,7 @@ type AccountSum struct {
 type page struct {
 	book, date, document, reference, currency string
 	entries                                   int64
+	again, tried                              bool // its page is posted in part; it was refused before
 }
 
 // voucherGroup names the voucher a posting goes into. Deliveries and refunds gather by
@@ -60,14 +62,17 @@ const unposted = `
 	semi join pages as g on g.book = p.book and g.book_date = p.book_date
 	left join (
 		select book, book_date, max(through_run) as through_run from erp_documents
-		where status in ('sent', 'posted') group by book, book_date
+		where status in ('sent', 'posted') and scheme is null group by book, book_date
 	) as w on w.book = p.book and w.book_date = p.book_date
-	where p.run_no > coalesce(w.through_run, 0) and p.run_no >= (select coalesce(min(since), 0) from pages)`
+	where p.run_no > coalesce(w.through_run, 0) and p.entry_id not in (select entry_id from erp_entries) and p.run_no >= (select coalesce(min(since), 0) from pages)`
 
 // replan plans the pages in table pages, inside a transaction.
 func (w *work) replan(ctx context.Context) error {
+	if w.Outbox != nil {
+		return w.replanDocuments(ctx)
+	}
 	return w.db.Exec(ctx, fmt.Sprintf(`
-			delete from erp_documents where status = 'planned' and (book, book_date) in (select (book, book_date) from pages);
+			delete from erp_documents where status in ('planned', 'failed') and (book, book_date) in (select (book, book_date) from pages);
 			insert into erp_documents by name
 			select %s as erp_document_id, 'voucher' as kind, %s as target, voucher_group, book, book_date, max(run_no) as through_run,
 				case when count(distinct entry_document) = 1 then any_value(entry_document) end as document_id, null as erp_number,
@@ -86,6 +91,9 @@ func (w *work) replan(ctx context.Context) error {
 
 // plan builds every voucher that is planned.
 func (w *work) plan(ctx context.Context) (*Plan, error) {
+	if w.Outbox != nil {
+		return w.planDocuments(ctx)
+	}
 	if err := w.db.Exec(ctx, "create or replace temp table pages as select distinct book, book_date, 0 as since from erp_documents where status = 'planned'"); err != nil {
 		return nil, err
 	}

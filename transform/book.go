@@ -76,6 +76,7 @@ func Book(ctx context.Context, lg *slog.Logger, wall func() time.Time, db *duck.
 		b.rule("10_document_groups")
 		b.splits()
 		b.rule("30_document_states")
+		b.rule("35_erp_roundings")
 		b.rule("40_document_postings")
 		b.rule("90_apply")
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/kvitt/kvitt/cmd/kvitt/config"
 	"github.com/kvitt/kvitt/extract"
+	"github.com/kvitt/kvitt/load/fortnox"
 	"github.com/kvitt/kvitt/pipeline"
 	"github.com/kvitt/kvitt/pipeline/vault"
 )
@@ -81,6 +82,9 @@ func (a *app) connectCommand() *cobra.Command {
 // consent returns the flow of the source or ERP called name, and what is said after it.
 func (a *app) consent(cfg *config.Config, p *pipeline.Project, name string) (*extract.Consent, func(context.Context, keptToken) error, error) {
 	nothing := func(context.Context, keptToken) error { return nil }
+	if name == fortnox.VaultName && cfg.ERP.Provider == "fortnox" && !slices.Contains(cfg.SourceNames(), name) {
+		return a.fortnoxConsent(cfg, p)
+	}
 	for _, s := range p.Sources {
 		if s.Name != name {
 			continue

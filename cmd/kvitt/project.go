@@ -44,7 +44,7 @@ func (a *app) logger() *slog.Logger {
 
 // load reads the configuration and builds what the pipeline is handed.
 func (a *app) load() (*config.Config, *pipeline.Project, error) {
-	cfg, err := config.Load(a.configPath, a.env, all.Sources(), config.Keyring(keyringEntry))
+	cfg, err := config.Load(a.configPath, a.env, all.Sources(), config.Keyring(keyringEntry), config.Targets("sie", "fortnox"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -90,6 +90,11 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		}
 		src.Config.Client = transport.New(opts)
 		p.Sources = append(p.Sources, src)
+	}
+	p.Mode = cfg.ERP.Mode
+	if cfg.ERP.Provider == "fortnox" {
+		p.Outbox = a.fortnox(cfg, p, kept)
+		return p
 	}
 	p.Target = &sie.Target{
 		Dir:         p.SIEDir(),

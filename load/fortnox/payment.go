@@ -65,6 +65,9 @@ func (t *Target) sendPayment(ctx context.Context, d load.Document, again bool) (
 		}
 	}
 	p, err := t.pay(ctx, d, paymentBody{amount: s.Amount, main: s.Main, writeOffs: writeOffs(d), date: day(d.Date), tag: ""}, there)
+	if err == nil {
+		p.Parts = append(p.Parts, load.Part{Kind: load.KindInvoice, Number: s.Invoice})
+	}
 	var e *Error
 	if errors.As(err, &e) && apartHelps(e) {
 		return t.apart(ctx, d, again)
