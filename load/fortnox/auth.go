@@ -209,7 +209,8 @@ func (a *auth) once(ctx context.Context, form url.Values) (got keptToken, again 
 	if err != nil {
 		return got, false, &notUsed{err}
 	}
-	defer done()
+	answered := false
+	defer func() { done(answered) }()
 	wrote := false
 	trace := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote = true }})
 	req, err := http.NewRequestWithContext(trace, http.MethodPost, a.t.o.AuthURL+"/token", strings.NewReader(form.Encode()))
@@ -236,6 +237,7 @@ func (a *auth) once(ctx context.Context, form url.Values) (got keptToken, again 
 		return got, true, err
 	}
 	a.t.count(resp.StatusCode)
+	answered = true
 	var said struct {
 		keptToken
 		ExpiresIn   text `json:"expires_in"`

@@ -146,7 +146,8 @@ func (t *Target) once(ctx context.Context, method, path string, q url.Values, to
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	defer done()
+	answered := false
+	defer func() { done(answered) }()
 	address := t.o.BaseURL + path
 	if len(q) > 0 {
 		address += "?" + q.Encode()
@@ -182,6 +183,7 @@ func (t *Target) once(ctx context.Context, method, path string, q url.Values, to
 		return 0, nil, nil, err
 	}
 	t.count(resp.StatusCode)
+	answered = true
 	return resp.StatusCode, resp.Header, answer, nil
 }
 

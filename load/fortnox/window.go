@@ -16,18 +16,20 @@ import (
 const (
 	windowSize   = 25
 	windowLength = 5 * time.Second
-	// travel is the longest that a request that was written is taken to be under way before it is counted.
-	travel = 250 * time.Millisecond
+	// underWay is how long a slot is taken for a request that was not answered yet.
+	underWay = 70 * time.Second
+	// lost is how much later than we gave it up a request may still be counted.
+	lost = 3 * time.Second
 	// margin is for clocks that tick apart.
 	margin = 10 * time.Millisecond
 )
 
 // A window lets a request go when the one 25 before it is out of Fortnox's five seconds. A
-// slot is free five seconds after its answer came, because then the request was counted at
-// the latest; of one that is slow to be answered, five seconds after it must have arrived.
+// slot is free five seconds after its answer came, because the request was counted by then,
+// however long it took to get there.
 //
 // The slots are kept in a file, so that a process that follows a killed one, or works
-// beside it, keeps to the same limit.
+// beside it, keeps to the same limit. What a killed one had under way was counted before the next one began.
 type window struct {
 	file  string
 	wall  func() time.Time
@@ -43,8 +45,13 @@ type window struct {
 func newWindow(file string, wall func() time.Time, sleep func(context.Context, time.Duration) error) *window {
 	w := &window{file: file, wall: wall, sleep: sleep}
 	if file != "" {
+		now := wall()
 		_ = w.shared(func() {
-			for _, at := range w.slots {
+			for i, at := range w.slots {
+				if time.Unix(0, at).Sub(now) > windowLength+margin {
+					w.slots[i] = now.Add(windowLength + margin).UnixNano()
+					at = w.slots[i]
+				}
 				if last := time.Unix(0, at-int64(windowLength+margin)); at != 0 && last.After(w.before) {
 					w.before = last
 				}
@@ -54,15 +61,15 @@ func newWindow(file string, wall func() time.Time, sleep func(context.Context, t
 	return w
 }
 
-// take waits for a slot. done is to be called when the answer came.
-func (w *window) take(ctx context.Context) (done func(), err error) {
+// take waits for a slot. done is to be called when the request is over; answered says that an answer came.
+func (w *window) take(ctx context.Context) (done func(answered bool), err error) {
 	for {
 		i, wait, err := w.try()
 		if err != nil {
 			return nil, err
 		}
 		if wait <= 0 {
-			return func() { w.free(i) }, nil
+			return func(answered bool) { w.free(i, answered) }, nil
 		}
 		if err := w.sleep(ctx, wait); err != nil {
 			return nil, err
@@ -85,25 +92,26 @@ func (w *window) try() (slot int, wait time.Duration, err error) {
 			}
 		}
 		at := w.slots[slot]
-		// A clock that was set back must not stop us for longer than the window.
-		if d := time.Duration(at - now.UnixNano()); d > 0 && d <= windowLength+travel+margin {
-			wait = d
+		// A clock that was set back must not stop us for long.
+		if d := time.Duration(at - now.UnixNano()); d > 0 && d <= underWay+windowLength {
+			wait = min(d, windowLength/5) // one under way may be answered sooner
 			return
 		}
-		w.slots[slot] = now.Add(windowLength + travel + margin).UnixNano()
+		w.slots[slot] = now.Add(underWay).UnixNano()
 	})
 	return slot, wait, err
 }
 
-// free says that the request of slot was answered.
-func (w *window) free(slot int) {
+// free says that the request of slot is over. One that was given up may still be on its way.
+func (w *window) free(slot int, answered bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	at := w.wall().Add(windowLength + margin).UnixNano()
+	if !answered {
+		at += int64(lost)
+	}
 	_ = w.shared(func() {
-		if at < w.slots[slot] {
-			w.slots[slot] = at
-		}
+		w.slots[slot] = at
 	})
 }
 
