@@ -198,6 +198,23 @@ type Outbox interface {
 	LockedThrough(ctx context.Context) (string, error)
 }
 
+// A KeptVoucher is a voucher of the ERP, read back whole.
+type KeptVoucher struct {
+	Name string // "B 12 1": series, number, financial year
+	Date string // YYYY-MM-DD
+	Text string
+	Rows map[int]ledger.Minor // by account
+}
+
+// A Reader is an Outbox that can read back the ERP's vouchers.
+type Reader interface {
+	// ReadBack returns the vouchers of the financial years that from and to reach into: all of them, or where that
+	// cannot be had, ours, and whatever carries a reference of ours.
+	ReadBack(ctx context.Context, from, to string, ours []string) ([]KeptVoucher, error)
+	// Reference is how a document's voucher is marked.
+	Reference(id string) string
+}
+
 // Needs are what a plan uses of the ERP.
 type Needs struct {
 	OrgNumber   string

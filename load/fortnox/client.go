@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -148,6 +149,16 @@ func (t *Target) once(ctx context.Context, method, path string, q url.Values, to
 	}
 	answered := false
 	defer func() { done(answered) }()
+	// Go sends a GET again by itself when a kept connection turns out to be broken: that one counts as well.
+	sent := 0
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		if sent++; sent > 1 {
+			if next, err := t.win.take(ctx); err == nil {
+				done(false)
+				done = next
+			}
+		}
+	}})
 	address := t.o.BaseURL + path
 	if len(q) > 0 {
 		address += "?" + q.Encode()
@@ -160,7 +171,6 @@ func (t *Target) once(ctx context.Context, method, path string, q url.Values, to
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	// Go sends a request again by itself only when nothing of it was written, or when it is a GET.
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
 	if method != http.MethodGet {

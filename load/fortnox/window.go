@@ -48,11 +48,14 @@ func newWindow(file string, wall func() time.Time, sleep func(context.Context, t
 		now := wall()
 		_ = w.shared(func() {
 			for i, at := range w.slots {
-				if time.Unix(0, at).Sub(now) > windowLength+margin {
-					w.slots[i] = now.Add(windowLength + margin).UnixNano()
-					at = w.slots[i]
+				last := time.Unix(0, at-int64(windowLength+margin))
+				if time.Unix(0, at).Sub(now) > windowLength+margin+lost {
+					w.slots[i] = now.Add(windowLength + margin + lost).UnixNano()
 				}
-				if last := time.Unix(0, at-int64(windowLength+margin)); at != 0 && last.After(w.before) {
+				if last.After(now) {
+					last = now
+				}
+				if at != 0 && last.After(w.before) {
 					w.before = last
 				}
 			}

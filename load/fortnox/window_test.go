@@ -72,7 +72,7 @@ func TestWindowOutlivesItsProcess(t *testing.T) {
 	if !next.before.Equal(now) {
 		t.Errorf("the last request is taken to be of %v", next.before)
 	}
-	now = now.Add(windowLength + margin)
+	now = now.Add(windowLength + margin + lost)
 	if _, wait, _ := next.try(); wait > 0 {
 		t.Errorf("after five seconds it still waits %v", wait)
 	}
