@@ -75,7 +75,7 @@ func exitCode(err error) int {
 		return 4
 	case errors.As(err, &problems), errors.As(err, &problem), errors.Is(err, errUsage), errors.Is(err, pipeline.ErrUsage):
 		return 2
-	case errors.Is(err, errNeedsPerson):
+	case errors.Is(err, errNeedsPerson), errors.Is(err, pipeline.ErrRed):
 		return 3
 	}
 	return 1

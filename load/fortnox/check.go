@@ -138,7 +138,11 @@ func (c *checking) years() []wireYear {
 
 func (c *checking) locked() {
 	locked, err := c.t.LockedThrough(c.ctx)
-	if c.failed("locked period", err) || locked == "" {
+	if c.failed("locked period", err) {
+		return
+	}
+	if locked == "" {
+		c.add("green", "locked period", "none")
 		return
 	}
 	light, says := "green", "through %s"

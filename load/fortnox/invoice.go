@@ -282,6 +282,11 @@ func (t *Target) sendInvoice(ctx context.Context, d load.Document, again bool) (
 	if inv.Balance != nil {
 		t.opened(p.Number, ledger.Minor(*inv.Balance))
 	}
+	if d.Sale.Net && d.Sale.Credits != "" {
+		if p.Parts, err = t.setOff(ctx, d, p.Number, again); err != nil {
+			return load.Posted{}, err
+		}
+	}
 	return t.compare(ctx, d, inv, p)
 }
 

@@ -44,7 +44,11 @@ func (t *Target) sendPayment(ctx context.Context, d load.Document, again bool) (
 			if err != nil {
 				return load.Posted{}, err
 			}
-			if v != nil {
+			closed, err := t.findPayment(ctx, d, "c0")
+			if err != nil {
+				return load.Posted{}, err
+			}
+			if v != nil || closed != nil {
 				return t.apart(ctx, d, true)
 			}
 		}
@@ -90,7 +94,7 @@ type paymentBody struct {
 	main      int
 	writeOffs []wireWriteOff
 	date      string
-	tag       string // "" or "c" of a closing one: told apart by reference
+	tag       string // "" or that of a closing one: told apart by reference
 }
 
 // writeOffs are the rows of d that are neither the money nor what is open.
@@ -255,44 +259,103 @@ func (t *Target) apart(ctx context.Context, d load.Document, again bool) (load.P
 		p.Number = string(v.VoucherSeries) + strconv.Itoa(int(v.VoucherNumber))
 		p.Voucher = voucherName(v.VoucherSeries, text(fmt.Sprint(v.VoucherNumber)), text(fmt.Sprint(year)))
 	}
-	closing := paymentBody{main: s.Receivable, date: max(day(d.Date), s.InvoiceAt), tag: "c"}
-	var there *wirePayment
-	if again {
-		found, err := t.findPayment(ctx, d, closing.tag)
+	left := s.Amount
+	for i, number := range append([]string{s.Invoice}, s.More...) {
+		if left == 0 {
+			break
+		}
+		if i > 0 {
+			defer t.lockInvoice(number)()
+		}
+		made, closed, err := t.closeInvoice(ctx, d, number, left, fmt.Sprintf("c%d", i), max(day(d.Date), s.InvoiceAt), again)
 		if err != nil {
 			return load.Posted{}, err
 		}
+		if closed == 0 {
+			continue // nothing to close: it was paid, or credited, already
+		}
+		left -= closed
+		part := load.Part{Kind: load.KindPayment, Number: made.Number, Voucher: made.Voucher}
+		if p.Number == "" {
+			p = made
+			continue
+		}
+		p.Parts = append(p.Parts, part)
+	}
+	return p, nil
+}
+
+// closeInvoice lowers what is open of an invoice by at most amount against the receivable account, and returns by how much.
+func (t *Target) closeInvoice(ctx context.Context, d load.Document, number string, amount ledger.Minor, tag, date string, again bool) (load.Posted, ledger.Minor, error) {
+	s := *d.Pays
+	s.Invoice, d.Pays = number, &s
+	b := paymentBody{main: s.Receivable, date: date, tag: tag}
+	var there *wirePayment
+	if again {
+		found, err := t.findPayment(ctx, d, tag)
+		if err != nil {
+			return load.Posted{}, 0, err
+		}
 		if there = found; there != nil {
-			closing.amount = said(there.Amount)
+			b.amount = said(there.Amount)
 		}
 	}
 	if there == nil {
-		open, err := t.balance(ctx, s.Invoice)
+		open, err := t.balance(ctx, number)
 		if err != nil {
-			return load.Posted{}, err
+			return load.Posted{}, 0, err
 		}
-		if !sameSign(open, s.Amount) {
-			return p, nil // nothing to close: it was paid, or credited, already
+		if !sameSign(open, amount) {
+			return load.Posted{}, 0, nil
 		}
-		closing.amount = s.Amount
-		if open.Abs() < s.Amount.Abs() {
-			closing.amount = open
+		b.amount = amount
+		if open.Abs() < amount.Abs() {
+			b.amount = open
 		}
 	}
-	made, err := t.pay(ctx, d, closing, there)
+	made, err := t.pay(ctx, d, b, there)
 	var e *Error
-	if errors.As(err, &e) && apartHelps(e) && s.InvoiceAt != "" && closing.date != s.InvoiceAt {
-		closing.date = s.InvoiceAt // within the invoice's financial year
-		made, err = t.pay(ctx, d, closing, nil)
+	if errors.As(err, &e) && apartHelps(e) && s.InvoiceAt != "" && b.date != s.InvoiceAt {
+		b.date = s.InvoiceAt // within the invoice's financial year
+		made, err = t.pay(ctx, d, b, nil)
 	}
+	return made, b.amount, err
+}
+
+// setOff closes as much of a credit invoice and of the invoice it is about against each other as both have open.
+func (t *Target) setOff(ctx context.Context, d load.Document, number string, again bool) ([]load.Part, error) {
+	d.Pays = &load.Settlement{Invoice: number, InvoiceAt: day(d.Date), Receivable: d.Sale.Receivable, Main: d.Sale.Receivable}
+	theirs, err := t.balance(ctx, d.Sale.Credits)
 	if err != nil {
-		return load.Posted{}, err
+		return nil, err
 	}
-	if p.Number == "" {
-		return made, nil
+	ours, err := t.balance(ctx, number)
+	if err != nil {
+		return nil, err
 	}
-	p.Parts = append(p.Parts, load.Part{Kind: load.KindPayment, Number: made.Number, Voucher: made.Voucher})
-	return p, nil
+	n := min(theirs, -ours)
+	if again {
+		n = max(theirs, -ours) // one of them may be closed already
+	}
+	if n <= 0 {
+		return nil, nil
+	}
+	var parts []load.Part
+	for i, x := range []string{d.Sale.Credits, number} {
+		amount := n
+		if i == 1 {
+			amount = -n
+		}
+		made, closed, err := t.closeInvoice(ctx, d, x, amount, fmt.Sprintf("n%d", i), day(d.Date), again)
+		if err != nil {
+			return nil, err
+		}
+		if closed != 0 {
+			n = closed.Abs()
+			parts = append(parts, load.Part{Kind: load.KindPayment, Number: made.Number, Voucher: made.Voucher})
+		}
+	}
+	return parts, nil
 }
 
 // moves reports whether rows change any account.

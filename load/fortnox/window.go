@@ -3,6 +3,8 @@ package fortnox
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"io/fs"
 	"os"
 	"sync"
 	"syscall"
@@ -135,6 +137,10 @@ func (w *window) shared(change func()) error {
 		return nil
 	}
 	f, err := os.OpenFile(w.file, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		change() // a check before the first run: there is no data folder yet, and it makes none
+		return nil
+	}
 	if err != nil {
 		return err
 	}
