@@ -335,7 +335,17 @@ func (t *Target) setOff(ctx context.Context, d load.Document, number string, aga
 	}
 	n := min(theirs, -ours)
 	if again {
-		n = max(theirs, -ours) // one of them may be closed already
+		first := *d.Pays
+		first.Invoice = d.Sale.Credits
+		half := d
+		half.Pays = &first
+		found, err := t.findPayment(ctx, half, "n0")
+		if err != nil {
+			return nil, err
+		}
+		if found != nil {
+			n = said(found.Amount)
+		}
 	}
 	if n <= 0 {
 		return nil, nil
