@@ -37,6 +37,9 @@ func (p *Project) Run(ctx context.Context, command string, sel Selection, post b
 		return Result{}, err
 	}
 	defer w.close()
+	if err := w.askLock(ctx, post); err != nil {
+		return Result{}, err
+	}
 	if err := w.begin(ctx, command); err != nil {
 		return Result{}, err
 	}
@@ -71,7 +74,50 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 	if post {
 		res.Posted, postErr = w.post(ctx, "")
 	}
-	return errors.Join(postErr, w.finish(ctx, command, res, errors.Join(fetchErr, postErr)))
+	if err := w.finish(ctx, command, res, errors.Join(fetchErr, postErr)); err != nil {
+		return errors.Join(postErr, err)
+	}
+	return errors.Join(postErr, w.followERP(ctx, res))
+}
+
+// followERP books, in a run of its own, what the ERP made of what was posted: VAT rounded otherwise. A run that is
+// killed before leaves it to the next one.
+func (w *work) followERP(ctx context.Context, res *Result) error {
+	if !w.behind {
+		return nil
+	}
+	w.lock.release()
+	w.lock = nil
+	w, err := w.Project.open(ctx, "post")
+	if errors.Is(err, ErrLocked) {
+		return nil // whoever holds it now books it
+	}
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := w.begin(ctx, "post"); err != nil {
+		return err
+	}
+	if err := w.run.Commit(); err != nil {
+		return err
+	}
+	if _, err := w.stage(ctx); err != nil {
+		return err
+	}
+	st, err := w.book(ctx, "post")
+	if err != nil {
+		return err
+	}
+	next := *res
+	next.RunID, next.Records, next.Posted = w.runID, 0, 0
+	next.Entries, next.Postings, next.Digest = st.Entries, st.Postings, st.Digest
+	if err := w.finish(ctx, "post", &next, nil); err != nil {
+		return err
+	}
+	res.Entries, res.Postings, res.Digest = res.Entries+next.Entries, res.Postings+next.Postings, next.Digest
+	res.Exceptions, res.Held = next.Exceptions, next.Held
+	return nil
 }
 
 // book books what is staged, in one transaction with the row of this run.
@@ -128,6 +174,13 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 // finish publishes the ledger and closes the run in the archive.
 func (w *work) finish(ctx context.Context, command string, res *Result, failed error) error {
 	var err error
+	if w.Outbox != nil {
+		n, err := w.db.Count(ctx, "select count(*) from todo_documents")
+		if err != nil {
+			return err
+		}
+		w.behind = n > 0
+	}
 	if w.booked {
 		if err := w.countLines(ctx, touchedPayouts); err != nil {
 			return err
@@ -216,6 +269,8 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		return w.putSettings(ctx, s)
 	case "erp_intent", "erp_receipt", "erp_abandoned":
 		return w.takeERPNote(ctx, n)
+	case "erp_out", "erp_answers":
+		return w.takeOutboxNote(ctx, n)
 	}
 	return nil
 }

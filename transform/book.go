@@ -83,6 +83,7 @@ func Book(ctx context.Context, lg *slog.Logger, wall func() time.Time, db *duck.
 		}
 		b.splits()
 		b.rule("30_document_states")
+		b.rule("35_erp_roundings")
 		b.rule("40_document_postings")
 		b.apply()
 	}

@@ -84,6 +84,11 @@ func (a *app) checks(ctx context.Context, cfg *config.Config, p *pipeline.Projec
 	}
 	add("green", "sales", "%d rows of country and VAT rate", len(cfg.Settings.Sales))
 	add("green", "erp", "%s, mode %s, by %s, series %s", cfg.ERP.Provider, cfg.ERP.Mode, cfg.ERP.Aggregate, cfg.ERP.Series)
+	if p.Outbox != nil && !offline {
+		for _, f := range p.Outbox.Check(ctx, p.Needs()) {
+			add(f.Light, f.What, "%s", f.Says)
+		}
+	}
 	for _, s := range p.Sources {
 		switch {
 		case s.Inbox != "":
