@@ -21,7 +21,7 @@ group by all
 
 having sum(r.amount_minor) <> 0;
 
-insert into entries by name
+insert into entry_rows by name
 select
     n.entry_id, any_value(n.book_date) as book_date, any_value(n.event_date) as event_date, 'correction' as kind, any_value(n.source) as source,
     n.document_id, 'Correction of ' || n.document_id || ': erp_rounding' as text, any_value(n.subject) as corrects, any_value(n.book) as book, any_value(r.run_no) as run_no
@@ -29,7 +29,7 @@ from new_roundings as n
 cross join this_run as r
 group by n.entry_id, n.document_id;
 
-insert into postings by name
+insert into posting_rows by name
 select
     n.entry_id, (row_number() over (partition by n.entry_id order by n.role, n.account, n.rate_bp))::utinyint as line, n.book_date, n.account, n.role,
     n.amount_minor, n.currency, case when n.is_home then n.amount_minor else 0 end as amount_currency_minor, n.source, n.document_id, n.country, n.rate_bp,
