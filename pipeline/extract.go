@@ -341,6 +341,10 @@ func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
 		if seen[f] {
 			continue
 		}
+		if same, sum := w.sameAsLast(ctx, src, string(in.Stream), f.key, f.path); same {
+			rows = append(rows, fileRow{src.Name, f.key, f.size, f.modified, sum}) // copied anew or touched: nothing new
+			continue
+		}
 		rec, isNew, err := w.run.AddFile(ctx, archive.Meta{Source: src.Name, Stream: string(in.Stream), Key: f.key, FetchedAt: w.began, MediaType: "text/csv"}, f.path)
 		if err != nil {
 			var ae *archive.Error
@@ -365,6 +369,24 @@ func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
 		return n, err
 	}
 	return n, errors.Join(errs...)
+}
+
+// sameAsLast reports whether a file says what the last one of its name said. One that cannot be read does not.
+func (w *work) sameAsLast(ctx context.Context, src Source, stream, key, path string) (bool, string) {
+	last, err := w.lastSum(ctx, src, stream, key)
+	if err != nil || last == "" {
+		return false, ""
+	}
+	sum, err := fileSum(path)
+	return err == nil && sum == last, sum
+}
+
+// lastSum is the SHA-256 of what was read last under a key; "" if nothing was.
+func (w *work) lastSum(ctx context.Context, src Source, stream, key string) (string, error) {
+	var last duck.NullString
+	_, err := w.db.One(ctx, "select sha256 from blobs where key = $key and source = $source and stream = $stream order by blob_id desc limit 1",
+		[]any{duck.Named("key", key), duck.Named("source", src.Name), duck.Named("stream", stream)}, &last)
+	return last.String, err
 }
 
 func unread(src Source, stream extract.Stream, path string, err error) error {
