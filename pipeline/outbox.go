@@ -215,6 +215,9 @@ func (w *work) needs(pl *Plan) load.Needs {
 	s := w.Settings
 	n := load.Needs{OrgNumber: s.Company.OrgNumber, Currency: s.Company.Currency,
 		Documents: w.Mode == "document" || w.Mode == "attach", Invoices: w.Mode == "document"}
+	if pl != nil {
+		n.Orders = slices.ContainsFunc(pl.Documents, func(d load.Document) bool { return d.Kind == load.KindOrder })
+	}
 	add := func(list *[]int, a int) {
 		if a > 0 && !slices.Contains(*list, a) {
 			*list = append(*list, a)
@@ -427,6 +430,9 @@ func roundings(d outDocument, p load.Posted) []outRounding {
 // resolve fills in what only the documents sent before know: numbers of invoices. What waits for one that
 // is not there yet is left out.
 func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, error) {
+	if len(ds) > 0 && ds[0].Kind == load.KindInvoice {
+		return s.orders(ctx, ds)
+	}
 	if len(ds) == 0 || ds[0].Kind != load.KindPayment && ds[0].Kind != load.KindCredit {
 		return ds, nil
 	}
@@ -542,6 +548,31 @@ func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, 
 		}
 	}
 	return out, nil
+}
+
+// orders fills in which order an invoice is the first one of.
+func (s *sender) orders(ctx context.Context, ds []outDocument) ([]outDocument, error) {
+	of := map[string]string{}
+	err := s.w.db.Each(ctx, `select d.document_id, e.erp_number from erp_documents as e
+		inner join documents as o on o.document_id = e.document_id
+		inner join documents as d on d.kind = 'delivery' and d.source = o.source and d.order_id = o.order_id
+		where e.kind = 'order' and e.status = 'posted' and e.erp_number is not null`, func(scan func(...any) error) error {
+		var delivery, number string
+		if err := scan(&delivery, &number); err != nil {
+			return err
+		}
+		of[delivery] = number
+		return nil
+	})
+	for i, d := range ds {
+		if d.again || d.Sale.Order != "" || strings.HasPrefix(d.Group, reverses) {
+			continue
+		}
+		sale := *d.Sale
+		sale.Order = of[d.Of]
+		ds[i].Sale = &sale
+	}
+	return ds, err
 }
 
 // search lists the references by which another system's invoice may be known.
