@@ -279,7 +279,12 @@ func (t *Target) sendInvoice(ctx context.Context, d load.Document, again bool) (
 	if err != nil {
 		return load.Posted{}, err
 	}
+	made := inv
 	if inv, err = t.bookInvoice(ctx, d, body, inv); err != nil {
+		if errors.Is(err, load.ErrRefused) && !bool(made.Booked) {
+			// Not booked is cancelled: it is made again once it can be, perhaps with other content.
+			_ = t.write(ctx, http.MethodPut, "/invoices/"+url.PathEscape(string(made.DocumentNumber))+"/cancel", nil, nil, nil)
+		}
 		return load.Posted{}, err
 	}
 	p := load.Posted{Voucher: voucherName(inv.VoucherSeries, inv.VoucherNumber, inv.VoucherYear)}

@@ -218,6 +218,9 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 		})
 		if err != nil {
 			t.forget(s.Invoice)
+			if errors.Is(err, load.ErrRefused) {
+				_, _ = t.do(ctx, http.MethodDelete, path, nil, "application/json", nil)
+			}
 			return load.Posted{}, err
 		}
 		there.Number = number
