@@ -138,6 +138,9 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 		if err := w.db.Exec(ctx, "create or replace temp table pages as select book, book_date, since from touched_books"); err != nil {
 			return err
 		}
+		if err := w.noticeScheme(ctx); err != nil {
+			return err
+		}
 		// Booked is planned, in one step: what a kill leaves booked and unplanned would never be posted.
 		w.Log.Debug("ruled", "took", w.Wall().Sub(start))
 		if err := w.replan(ctx); err != nil {
@@ -169,6 +172,28 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 	w.booked = true
 	w.Log.Info("booked", "entries", st.Entries, "postings", st.Postings, "took", w.Wall().Sub(start).Round(time.Millisecond))
 	return st, nil
+}
+
+// noticeScheme plans everything anew that is not posted when the ERP, its mode or the aggregation is another than before:
+// what was planned for the old one would never be sent.
+func (w *work) noticeScheme(ctx context.Context) error {
+	now := w.TargetName
+	if w.Outbox != nil {
+		now += " " + w.scheme()
+	}
+	before, err := w.db.Texts(ctx, "select value from meta where name = 'erp_scheme'")
+	if err != nil || len(before) == 1 && before[0] == now {
+		return err
+	}
+	if err := w.db.Exec(ctx, "delete from meta where name = 'erp_scheme'"); err != nil {
+		return err
+	}
+	if err := w.db.Exec(ctx, "insert into meta values ('erp_scheme', $v)", duck.Named("v", now)); err != nil || len(before) == 0 {
+		return err
+	}
+	w.Log.Info("the ERP or its mode was changed: everything that is not posted is planned anew", "from", before[0], "to", now)
+	return w.db.Exec(ctx, `delete from erp_documents where status in ('planned', 'failed');
+		create or replace temp table pages as select distinct book, book_date, 0 as since from postings`)
 }
 
 // finish publishes the ledger and closes the run in the archive.

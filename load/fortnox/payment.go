@@ -218,6 +218,9 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 		})
 		if err != nil {
 			t.forget(s.Invoice)
+			if errors.Is(err, load.ErrRefused) {
+				_, _ = t.do(ctx, http.MethodDelete, path, nil, "application/json", nil)
+			}
 			return load.Posted{}, err
 		}
 		there.Number = number
@@ -282,6 +285,7 @@ func (t *Target) apart(ctx context.Context, d load.Document, again bool) (load.P
 		}
 		p.Parts = append(p.Parts, part)
 	}
+	p.Parts = append(p.Parts, load.Part{Kind: load.KindInvoice, Number: s.Invoice})
 	return p, nil
 }
 
@@ -333,7 +337,13 @@ func (t *Target) setOff(ctx context.Context, d load.Document, number string, aga
 	if err != nil {
 		return nil, err
 	}
-	n := min(theirs, -ours)
+	if !sameSign(theirs, -ours) {
+		theirs = 0
+	}
+	n := theirs
+	if ours.Abs() < theirs.Abs() {
+		n = -ours
+	}
 	if again {
 		first := *d.Pays
 		first.Invoice = d.Sale.Credits
@@ -347,7 +357,7 @@ func (t *Target) setOff(ctx context.Context, d load.Document, number string, aga
 			n = said(found.Amount)
 		}
 	}
-	if n <= 0 {
+	if n == 0 {
 		return nil, nil
 	}
 	var parts []load.Part
@@ -361,7 +371,9 @@ func (t *Target) setOff(ctx context.Context, d load.Document, number string, aga
 			return nil, err
 		}
 		if closed != 0 {
-			n = closed.Abs()
+			if i == 0 {
+				n = closed
+			}
 			parts = append(parts, load.Part{Kind: load.KindPayment, Number: made.Number, Voucher: made.Voucher})
 		}
 	}
