@@ -160,7 +160,7 @@ func (t *Target) taken(number string) bool {
 
 // pay makes one payment be there and books it. there is what was found of it.
 func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there *wirePayment) (load.Posted, error) {
-	s := d.Pays
+	s, found := d.Pays, there != nil
 	number, err := strconv.Atoi(s.Invoice)
 	if err != nil {
 		return load.Posted{}, &load.Refusal{Why: "invoice number " + s.Invoice + " is no number", Do: "pay it by hand in Fortnox", Err: load.ErrRefused}
@@ -225,11 +225,15 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 		}
 		there.Number = number
 	}
-	t.mu.Lock()
-	if n, ok := t.register.open[s.Invoice]; ok {
-		t.register.open[s.Invoice] = n - b.amount
+	if found {
+		t.forget(s.Invoice) // what was open may have been read with it or without
+	} else {
+		t.mu.Lock()
+		if n, ok := t.register.open[s.Invoice]; ok {
+			t.register.open[s.Invoice] = n - b.amount
+		}
+		t.mu.Unlock()
 	}
-	t.mu.Unlock()
 	p := load.Posted{Voucher: voucherName(there.VoucherSeries, there.VoucherNumber, there.VoucherYear)}
 	p.Number = string(there.Number)
 	return p, nil
