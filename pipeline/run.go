@@ -23,6 +23,7 @@ type Result struct {
 	Held       int64    `json:"held"`       // payouts
 	Digest     string   `json:"ledger_digest"`
 	Gone       []string `json:"gone,omitempty"` // IDs that the source does not know
+	Unread     []Unread `json:"-"`              // hints that are worth another try
 }
 
 // NeedsPerson reports whether something is left for a person to do.
@@ -41,8 +42,8 @@ func (p *Project) Run(ctx context.Context, command string, sel Selection, post b
 		return Result{}, err
 	}
 	res := Result{RunID: w.runID}
-	fetched, fetchErr := w.extractAll(ctx, sel)
-	res.Records, res.Gone = fetched, w.gone
+	fetched, fetchErr := w.extractSelected(ctx, sel, &res)
+	res.Records = fetched
 	if ctx.Err() != nil {
 		return res, fmt.Errorf("stopped: %w; what was fetched is kept, run again to continue", ctx.Err())
 	}
@@ -214,6 +215,8 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		}
 		w.Settings = s
 		return w.putSettings(ctx, s)
+	case "read":
+		return w.takeReadNote(ctx, n.Body)
 	case "erp_intent", "erp_receipt", "erp_abandoned":
 		return w.takeERPNote(ctx, n)
 	}
