@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -61,6 +62,8 @@ type Project struct {
 	Settings     transform.Settings
 	Sources      []Source
 	Target       load.Target
+	Outbox       load.Outbox // instead of Target: an ERP that takes one document at a time
+	Mode         string      // voucher | document | attach
 	TargetName   string
 	Aggregate    string // day | document
 	AutoPost     bool
@@ -73,6 +76,8 @@ type Project struct {
 	Log          *slog.Logger
 	Progress     func(text string) // shown while a long phase goes on; nil shows nothing
 	Memory       string            // DuckDB's memory limit
+
+	posting *work // while it posts: Blob reads from its archive
 }
 
 // ErrSpace is returned when the disk has too little room left to begin.
@@ -94,6 +99,8 @@ type work struct {
 	fresh                          map[string]freshFile // by SHA-256: inbox files archived in this run
 	gone                           []string             // IDs that a source does not know
 	booked, replaying, wasComplete bool
+	blobs                          sync.Mutex
+	behind                         bool // the ERP booked something otherwise, and the ledger is to follow
 	journal, firstOff              string
 }
 

@@ -38,6 +38,9 @@ func (p *Project) Run(ctx context.Context, command string, sel Selection, post b
 		return Result{}, err
 	}
 	defer w.close()
+	if err := w.askLock(ctx, post); err != nil {
+		return Result{}, err
+	}
 	if err := w.begin(ctx, command); err != nil {
 		return Result{}, err
 	}
@@ -72,7 +75,50 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 	if post {
 		res.Posted, postErr = w.post(ctx, "")
 	}
-	return errors.Join(postErr, w.finish(ctx, command, res, errors.Join(fetchErr, postErr)))
+	if err := w.finish(ctx, command, res, errors.Join(fetchErr, postErr)); err != nil {
+		return errors.Join(postErr, err)
+	}
+	return errors.Join(postErr, w.followERP(ctx, res))
+}
+
+// followERP books, in a run of its own, what the ERP made of what was posted: VAT rounded otherwise. A run that is
+// killed before leaves it to the next one.
+func (w *work) followERP(ctx context.Context, res *Result) error {
+	if !w.behind {
+		return nil
+	}
+	w.lock.release()
+	w.lock = nil
+	w, err := w.Project.open(ctx, "post")
+	if errors.Is(err, ErrLocked) {
+		return nil // whoever holds it now books it
+	}
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := w.begin(ctx, "post"); err != nil {
+		return err
+	}
+	if err := w.run.Commit(); err != nil {
+		return err
+	}
+	if _, err := w.stage(ctx); err != nil {
+		return err
+	}
+	st, err := w.book(ctx, "post")
+	if err != nil {
+		return err
+	}
+	next := *res
+	next.RunID, next.Records, next.Posted = w.runID, 0, 0
+	next.Entries, next.Postings, next.Digest = st.Entries, st.Postings, st.Digest
+	if err := w.finish(ctx, "post", &next, nil); err != nil {
+		return err
+	}
+	res.Entries, res.Postings, res.Digest = res.Entries+next.Entries, res.Postings+next.Postings, next.Digest
+	res.Exceptions, res.Held = next.Exceptions, next.Held
+	return nil
 }
 
 // book books what is staged, in one transaction with the row of this run.
@@ -129,8 +175,15 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 // finish publishes the ledger and closes the run in the archive.
 func (w *work) finish(ctx context.Context, command string, res *Result, failed error) error {
 	var err error
+	if w.Outbox != nil {
+		n, err := w.db.Count(ctx, "select count(*) from todo_documents")
+		if err != nil {
+			return err
+		}
+		w.behind = n > 0
+	}
 	if w.booked {
-		if err := w.countLineExceptions(ctx); err != nil {
+		if err := w.countLines(ctx, touchedPayouts); err != nil {
 			return err
 		}
 	}
@@ -168,10 +221,10 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	return nil
 }
 
-// countLineExceptions counts, for the payouts this run touched, the lines that found their document and those
-// that need a person; the other payouts have what they had.
-func (w *work) countLineExceptions(ctx context.Context) error {
-	return w.db.Exec(ctx, touchedPayouts+`;
+// countLines counts, for the payouts that touched makes a table of, the lines that found their document and
+// those that need a person; the other payouts have what they had.
+func (w *work) countLines(ctx context.Context, touched string) error {
+	return w.db.Exec(ctx, touched+`;
 		create or replace temp table counted as
 			select x.document_id, count(*) as n from recon.exceptions as x
 			where x.line_id is not null and x.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
@@ -219,6 +272,8 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		return w.takeReadNote(ctx, n.Body)
 	case "erp_intent", "erp_receipt", "erp_abandoned":
 		return w.takeERPNote(ctx, n)
+	case "erp_out", "erp_answers":
+		return w.takeOutboxNote(ctx, n)
 	}
 	return nil
 }

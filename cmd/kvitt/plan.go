@@ -116,6 +116,13 @@ func (a *app) postCommand() *cobra.Command {
 				fmt.Fprintln(a.stdout, "nothing to post: everything booked is posted")
 				return nil
 			}
+			if p.Outbox != nil {
+				fmt.Fprintf(a.stdout, "posted %d documents to %s\n", res.Posted, p.TargetName)
+				if res.NeedsPerson() {
+					return errNeedsPerson
+				}
+				return nil
+			}
 			fmt.Fprintf(a.stdout, "posted %d vouchers; the files are in %s\n", res.Posted, p.SIEDir())
 			return nil
 		},

@@ -68,7 +68,8 @@ create table document_groups (
     document_id varchar, class varchar, country varchar, rate_bp integer, gross_minor bigint, vat_minor bigint, how varchar
 );
 create table document_states (
-    document_id varchar, state varchar, -- booked | held | not_ours | known
+    document_id varchar, state varchar, -- booked | held | not_ours | known | adopted
+    same_as varchar, -- the document of another source that an adopted one is
     receivable smallint, company_minor bigint, -- the account its receivable is on, and the amount in company currency
     why_kind varchar, why varchar, why_minor bigint, evidence varchar, suggestion varchar
 );
@@ -172,7 +173,22 @@ create table exceptions (
 create table erp_documents (
     erp_document_id varchar, kind varchar, target varchar, voucher_group varchar, book varchar, book_date date, through_run integer,
     document_id varchar, erp_number varchar, reference varchar, currency varchar, amount_minor bigint, entries bigint,
-    status varchar, posted_at timestamp, batch varchar
+    status varchar, -- planned | failed (refused, and tried again) | sent | posted | reversed
+    posted_at timestamp, batch varchar,
+    -- Of targets that take one document at a time:
+    scheme varchar,      -- how the ledger was divided into documents: "document", "voucher/day"; null for files
+    erp_voucher varchar, -- the ERP's voucher: series, number, financial year
+    erp_date date,       -- where the ERP booked it on another day
+    body varchar,        -- what is sent, until it is answered
+    parts varchar,       -- what else was made for it, as JSON
+    why varchar          -- of a failed one
+);
+-- Which document of the ERP an entry is in. Entries in files are told by through_run instead.
+create table erp_entries (entry_id uuid, erp_document_id varchar);
+-- What the ERP's voucher of an invoice says beyond the ledger: an öre of VAT that it computed otherwise. The ledger
+-- follows by a correction entry (posting_rules §9).
+create table erp_roundings (
+    document_id varchar, role varchar, account smallint, country varchar, rate_bp integer, amount_minor bigint, erp_document_id varchar
 );
 
 ---------- what the next booking has to look at

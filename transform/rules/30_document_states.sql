@@ -1,5 +1,5 @@
 -- Decides for each document to be looked at whether it can be booked, and if not, why.
--- Holds that the splits found (document_holds, from Go) come first.
+-- Holds that the splits found (document_holds, from Go) come first, and adoptions (20_adoptions.sql) before them.
 -- Source: posting_rules §3, §6.
 
 create or replace temp table document_sales as
@@ -83,10 +83,12 @@ select
         when f.kind = 'order' then 'known'
         when f.kind = 'delivery' and not f.invoices then 'not_ours'
         when f.kind = 'refund' and not f.refunds then 'not_ours'
+        when f.same_as is not null then 'adopted'
         when f.why.kind is not null then 'held'
         else 'booked'
     end as state,
     f.receivable,
+    f.same_as,
     f.why.kind as why_kind,
     f.why.text as why,
     f.why.minor as why_minor,
@@ -95,13 +97,18 @@ select
 
 from (
     select
-        f.*,
+        f.*, a.same_as,
         case
             when f.amount_minor is null or f.event_date is null or f.currency is null or not regexp_full_match(f.currency, '[A-Z]{3}') or f.country is null
                 then {'kind': 'malformed_record',
                     'text': 'the ' || f.kind || ' lacks ' || concat_ws(', ', case when f.amount_minor is null then 'an amount' end,
                         case when f.event_date is null then 'a date' end, case when f.currency is null then 'a currency' end, case when f.country is null then 'a country' end),
                     'minor': 0::bigint, 'evidence': null, 'suggestion': 'ask the provider; kvitt explain ' || f.document_id || ' shows what it sent'}
+            when a.resembles is not null and a.same_as is null
+                then {'kind': 'duplicate_sale',
+                    'text': 'it shares ' || a.evidence || ' with ' || a.resembles || case when a.same_amount then ', amount and hour' else ', which has another amount' end || ': one of the two would be a second sale',
+                    'minor': f.amount_minor, 'evidence': a.evidence,
+                    'suggestion': 'take ' || f.kind || 's off the flows of one of the two sources, or say that they are two sales'}
             when h.kind is not null
                 then {'kind': h.kind, 'text': h.text, 'minor': h.minor, 'evidence': h.evidence, 'suggestion': h.suggestion}
             when f.unknown
@@ -125,4 +132,5 @@ from (
 
     from document_facts as f
     left join document_holds as h using (document_id)
+    left join adoptions as a using (document_id)
 ) as f;

@@ -128,11 +128,13 @@ select
 
 from pairs as p
 inner join work_lines as w using (line_id)
-inner join documents as d using (document_id)
-inner join document_states as s using (document_id)
+-- What names an adopted document means the one it was adopted by.
+left join document_states as a on a.document_id = p.document_id and a.same_as is not null
+inner join documents as d on d.document_id = coalesce(a.same_as, p.document_id)
+inner join document_states as s on s.document_id = d.document_id
 left join set_sources as o on o.source = d.source
 
-where (d.source = w.source or coalesce(o.is_shop, false))
+where (d.source = w.source or coalesce(o.is_shop, false) or a.same_as is not null)
     and s.state <> 'not_ours'
     and (d.kind = w.settles or d.kind = 'order')
 

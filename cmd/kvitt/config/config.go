@@ -23,6 +23,7 @@ type Config struct {
 	ERP      ERP
 	Schedule map[string]string // flow -> cron expression of five fields, in the company's time zone
 	Serve    Serve
+	VaultKey string    // opens the vault of tokens: an age identity or a passphrase; "" for the key file
 	Warnings []Warning // in file order
 	Digest   string    // SHA-256 of Redacted, lower-case hex
 

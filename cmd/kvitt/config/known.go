@@ -40,7 +40,7 @@ var known = []struct {
 	header string // as people write it
 	keys   []string
 }{
-	{atTop, "the top of the file", []string{"data_dir", "company", "source", "accounts", "sales", "sales_file", "fx", "order_number", "erp", "schedule", "serve"}},
+	{atTop, "the top of the file", []string{"data_dir", "company", "source", "accounts", "sales", "sales_file", "fx", "order_number", "erp", "schedule", "serve", "vault_key"}},
 	{inCompany, "[company]", []string{"name", "org_number", "country", "currency", "time_zone", "fiscal_year"}},
 	{inSource, "[[source]]", []string{"name", "provider", "flows", "base_url", "fee_vat", "currency", "unmatched", "inbox", "start_date", "follow_days", "accounts", "method", "line_type"}},
 	{inSourceAccounts, "[source.accounts]", append(slices.Clone(roles), "loan")},

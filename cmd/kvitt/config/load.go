@@ -24,6 +24,11 @@ func Targets(names ...string) Option {
 	return func(r *reader) { r.targets = names }
 }
 
+// Keyring says how the system's keyring is read, for secrets written as "keyring:NAME".
+func Keyring(get func(name string) (string, error)) Option {
+	return func(r *reader) { r.keyring = get }
+}
+
 // Load reads and checks the configuration file at path and the files it names: secrets,
 // sales accounts, rates. It never touches the network. Secrets written as "${NAME}" are
 // looked up with env; sources are the providers of this build.
@@ -74,6 +79,9 @@ func (r *reader) config(file section) *Config {
 	c.DataDir = r.path(file.text("data_dir", defaultDataDir, defaultDataDir))
 	if v := file.get("data_dir"); v != nil && v.kind == stringKind && v.text == "" {
 		r.fail(v.at, "data_dir", "data_dir is empty", fmt.Sprintf("write data_dir = %q", defaultDataDir))
+	}
+	if key, _, ok := file.secret("vault_key", true, "KVITT_VAULT_KEY"); ok {
+		c.VaultKey = key
 	}
 	co := r.company(file)
 	blocks := r.readSources(file, co)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -78,7 +79,19 @@ func (s section) secret(name string, isSecret bool, env string) (value string, l
 		}
 		why, do = fmt.Sprintf("%s cannot be read from %q: %v", name, path, err), "the path begins at the folder of this file; ~ is not expanded"
 	case strings.HasPrefix(v.text, "keyring:"):
-		why, do = name+" is in a keyring, and this build cannot read one", fmt.Sprintf(`write %s = "${%s}" or "file:PATH"`, name, env)
+		entry := strings.TrimPrefix(v.text, "keyring:")
+		if s.r.keyring == nil {
+			why, do = name+" is in a keyring, and this build cannot read one", fmt.Sprintf(`write %s = "${%s}" or "file:PATH"`, name, env)
+			break
+		}
+		value, err := s.r.keyring(entry)
+		if err == nil && value != "" {
+			return value, false, true
+		}
+		if err == nil {
+			err = errors.New("it is empty")
+		}
+		why, do = fmt.Sprintf("%s cannot be read from the keyring entry %q: %v", name, entry, err), fmt.Sprintf(`keep it there under service "kvitt", user %q, or write %s = "${%s}"`, entry, name, env)
 	default:
 		return s.literal(v, name, v.text, isSecret, env), true, true
 	}
