@@ -24,6 +24,7 @@ type Unread struct {
 
 // extractSelected fetches what sel asks for, and notes in res what was not found.
 func (w *work) extractSelected(ctx context.Context, sel Selection, res *Result) (int64, error) {
+	defer w.phase("extract")()
 	if len(sel.Hints) == 0 {
 		n, err := w.extractAll(ctx, sel)
 		res.Gone = w.gone

@@ -63,7 +63,10 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 	if err := w.run.Commit(); err != nil {
 		return err
 	}
-	if _, err := w.stage(ctx); err != nil {
+	staged := w.phase("stage")
+	_, err := w.stage(ctx)
+	staged()
+	if err != nil {
 		return err
 	}
 	st, err := w.book(ctx, command)
@@ -87,8 +90,10 @@ func (w *work) followERP(ctx context.Context, res *Result) error {
 	if !w.behind {
 		return nil
 	}
+	w.writeTally()
 	w.lock.release()
 	w.lock = nil
+	took := w.took
 	w, err := w.Project.open(ctx, "post")
 	if errors.Is(err, ErrLocked) {
 		return nil // whoever holds it now books it
@@ -97,6 +102,7 @@ func (w *work) followERP(ctx context.Context, res *Result) error {
 		return err
 	}
 	defer w.close()
+	w.took = took
 	if err := w.begin(ctx, "post"); err != nil {
 		return err
 	}
@@ -123,6 +129,7 @@ func (w *work) followERP(ctx context.Context, res *Result) error {
 
 // book books what is staged, in one transaction with the row of this run.
 func (w *work) book(ctx context.Context, command string) (transform.Stats, error) {
+	defer w.phase("book")()
 	var st transform.Stats
 	start := w.Wall()
 	if err := w.unpublished(); err != nil {
