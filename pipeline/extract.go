@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,9 +31,28 @@ type Selection struct {
 	From, To string   // company-local dates, both inclusive; "" is open
 	Source   string   // with IDs: whose they are
 	IDs      []string // single documents by the provider's checkout ID
+	// Flows names, by source, the flows that are read; a source that is not in it is not read. Nil means
+	// every flow that is on.
+	Flows map[string][]string
+	Hints []Hint // only what they name, and what hangs on it
 }
 
 func (s Selection) hasWindow() bool { return s.From != "" || s.To != "" }
+
+// isWhole reports whether s leaves out nothing of src that is new.
+func (s Selection) isWhole(src Source) bool {
+	if s.hasWindow() || len(s.IDs) > 0 || len(s.Hints) > 0 {
+		return false
+	}
+	return s.Flows == nil || !slices.ContainsFunc(src.Flows, func(f string) bool { return !slices.Contains(s.Flows[src.Name], f) })
+}
+
+// wants reports whether s leaves the stage in, of those that are on.
+func (s Selection) wants(src Source, st extract.Stage) bool {
+	return src.wants(st) && (s.Flows == nil || slices.ContainsFunc(st.Flows, func(f string) bool {
+		return slices.Contains(src.Flows, f) && slices.Contains(s.Flows[src.Name], f)
+	}))
+}
 
 // extractAll fetches what sel asks for from every source. A source that fails does not
 // stop the others; the errors are joined.
@@ -46,6 +66,9 @@ func (w *work) extractAll(ctx context.Context, sel Selection) (int64, error) {
 				continue
 			}
 			if len(sel.IDs) > 0 && src.Name != sel.Source {
+				continue
+			}
+			if sel.Flows != nil && len(sel.Flows[src.Name]) == 0 {
 				continue
 			}
 			if late && (failed[src.Name] || !src.hasLate()) {
@@ -66,8 +89,45 @@ func (w *work) extractAll(ctx context.Context, sel Selection) (int64, error) {
 			w.Log.Info("extracted", "source", src.Name, "new", n, "took", w.Wall().Sub(start).Round(time.Millisecond))
 		}
 	}
+	for _, src := range w.Sources {
+		if !failed[src.Name] && (len(sel.Sources) == 0 || slices.Contains(sel.Sources, src.Name)) && sel.isWhole(src) {
+			if err := w.noteRead(src); err != nil {
+				return fetched, errors.Join(append(errs, err)...)
+			}
+		}
+	}
 	return fetched, errors.Join(errs...)
 }
+
+// A readNote says that all there was of a source was read.
+type readNote struct {
+	Source string    `json:"source"`
+	At     time.Time `json:"at"`
+}
+
+// noteRead keeps when a source was read whole: what a silence is measured from.
+func (w *work) noteRead(src Source) error {
+	b, err := json.Marshal(readNote{src.Name, w.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	_, err = w.run.AddNote("read", b)
+	return err
+}
+
+// takeReadNote puts it where the published ledger shows it, as read/SOURCE in meta.
+func (w *work) takeReadNote(ctx context.Context, body []byte) error {
+	var n readNote
+	if err := json.Unmarshal(body, &n); err != nil {
+		return fmt.Errorf("a note of what was read, in the archive: %w", err)
+	}
+	if err := w.db.Exec(ctx, "delete from meta where name = $name", duck.Named("name", readMeta+n.Source)); err != nil {
+		return err
+	}
+	return w.db.Exec(ctx, "insert into meta values ($name, $at)", duck.Named("name", readMeta+n.Source), duck.Named("at", n.At.UTC().Format(time.RFC3339)))
+}
+
+const readMeta = "read/"
 
 // isFatal tells the errors of our own disk from those of a source.
 func isFatal(err error) bool {
@@ -80,7 +140,7 @@ func (w *work) extractSource(ctx context.Context, src Source, sel Selection, lat
 		if len(sel.IDs) > 0 {
 			return 0, fmt.Errorf("%w: %s reads report files; it cannot fetch single documents", ErrUsage, src.Name)
 		}
-		if !slices.Contains(src.Flows, "payouts") {
+		if !slices.Contains(src.Flows, "payouts") || (sel.Flows != nil && !slices.Contains(sel.Flows[src.Name], "payouts")) {
 			return 0, nil
 		}
 		return w.readInbox(ctx, src)
@@ -95,7 +155,7 @@ func (w *work) extractSource(ctx context.Context, src Source, sel Selection, lat
 	var n int64
 	var errs []error
 	for _, st := range src.Connector.Stages {
-		if st.Late != late || !src.wants(st) || (len(sel.IDs) > 0 && !st.Backfill && !st.Along) {
+		if st.Late != late || !sel.wants(src, st) || (len(sel.IDs) > 0 && !st.Backfill && !st.Along) {
 			continue
 		}
 		req, err := w.request(ctx, src, st, sel)

@@ -76,6 +76,7 @@ type Project struct {
 	Log          *slog.Logger
 	Progress     func(text string) // shown while a long phase goes on; nil shows nothing
 	Memory       string            // DuckDB's memory limit
+	ERPRequests  *Counter          // what the target asked of the ERP since a run wrote it down
 
 	posting *work // while it posts: Blob reads from its archive
 }
@@ -98,6 +99,7 @@ type work struct {
 	began                          time.Time
 	fresh                          map[string]freshFile // by SHA-256: inbox files archived in this run
 	gone                           []string             // IDs that a source does not know
+	took                           map[string]time.Duration
 	booked, replaying, wasComplete bool
 	blobs                          sync.Mutex
 	behind                         bool // the ERP booked something otherwise, and the ledger is to follow
@@ -245,6 +247,7 @@ func (w *work) close() {
 		w.db.Close()
 	}
 	if w.lock != nil {
+		w.writeTally()
 		w.lock.release()
 	}
 }

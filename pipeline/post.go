@@ -88,6 +88,7 @@ func (p *Project) Plan(ctx context.Context) (*Plan, error) {
 // post sends every planned voucher. An intent is on disk before a batch is sent, and the
 // receipt after; an intent without a receipt is looked up at the target first.
 func (w *work) post(ctx context.Context, digest string) (int64, error) {
+	defer w.phase("post")()
 	if w.Outbox != nil {
 		return w.postDocuments(ctx, digest)
 	}

@@ -49,6 +49,7 @@ func syncDir(dir string) error {
 // publish puts a copy of the ledger where readers find it, as a database and as Parquet.
 // Readers of the old copy keep it; they are never blocked. It closes the database.
 func (w *work) publish(ctx context.Context, everything bool) error {
+	defer w.phase("publish")()
 	start := w.Wall()
 	everything = everything || !w.wasComplete
 	segments, err := w.segments(ctx, everything)

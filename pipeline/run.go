@@ -23,6 +23,7 @@ type Result struct {
 	Held       int64    `json:"held"`       // payouts
 	Digest     string   `json:"ledger_digest"`
 	Gone       []string `json:"gone,omitempty"` // IDs that the source does not know
+	Unread     []Unread `json:"-"`              // hints that are worth another try
 }
 
 // NeedsPerson reports whether something is left for a person to do.
@@ -44,8 +45,8 @@ func (p *Project) Run(ctx context.Context, command string, sel Selection, post b
 		return Result{}, err
 	}
 	res := Result{RunID: w.runID}
-	fetched, fetchErr := w.extractAll(ctx, sel)
-	res.Records, res.Gone = fetched, w.gone
+	fetched, fetchErr := w.extractSelected(ctx, sel, &res)
+	res.Records = fetched
 	if ctx.Err() != nil {
 		return res, fmt.Errorf("stopped: %w; what was fetched is kept, run again to continue", ctx.Err())
 	}
@@ -62,7 +63,10 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 	if err := w.run.Commit(); err != nil {
 		return err
 	}
-	if _, err := w.stage(ctx); err != nil {
+	staged := w.phase("stage")
+	_, err := w.stage(ctx)
+	staged()
+	if err != nil {
 		return err
 	}
 	st, err := w.book(ctx, command)
@@ -86,8 +90,10 @@ func (w *work) followERP(ctx context.Context, res *Result) error {
 	if !w.behind {
 		return nil
 	}
+	w.writeTally()
 	w.lock.release()
 	w.lock = nil
+	took := w.took
 	w, err := w.Project.open(ctx, "post")
 	if errors.Is(err, ErrLocked) {
 		return nil // whoever holds it now books it
@@ -96,6 +102,7 @@ func (w *work) followERP(ctx context.Context, res *Result) error {
 		return err
 	}
 	defer w.close()
+	w.took = took
 	if err := w.begin(ctx, "post"); err != nil {
 		return err
 	}
@@ -122,6 +129,7 @@ func (w *work) followERP(ctx context.Context, res *Result) error {
 
 // book books what is staged, in one transaction with the row of this run.
 func (w *work) book(ctx context.Context, command string) (transform.Stats, error) {
+	defer w.phase("book")()
 	var st transform.Stats
 	start := w.Wall()
 	if err := w.unpublished(); err != nil {
@@ -292,6 +300,8 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		}
 		w.Settings = s
 		return w.putSettings(ctx, s)
+	case "read":
+		return w.takeReadNote(ctx, n.Body)
 	case "erp_intent", "erp_receipt", "erp_abandoned":
 		return w.takeERPNote(ctx, n)
 	case "erp_out", "erp_answers":

@@ -28,7 +28,7 @@ func (a *app) fortnox(cfg *config.Config, p *pipeline.Project, kept *vault.Vault
 		BaseURL: k["base_url"], AuthURL: k["auth_url"], ClientID: k["client_id"], ClientSecret: k["client_secret"], TenantID: k["tenant_id"],
 		Series: cfg.ERP.Series, ReferenceField: k["reference_field"], Period: cfg.ERP.Period,
 		// One try, its body read whole: when a request may be made again is for the target to say.
-		Client: transport.New(transport.Options{Now: time.Now, Agent: "kvitt/" + version, MaxTries: 1, TryTimeout: time.Minute, MaxBody: 256 << 20}),
+		Client: transport.New(transport.Options{Now: time.Now, Agent: "kvitt/" + version, MaxTries: 1, TryTimeout: time.Minute, MaxBody: 256 << 20, Count: p.ERPRequests.Add}),
 		Vault:  kept, Window: filepath.Join(cfg.DataDir, "erp-window"), Wall: time.Now, Log: p.Log, Name: ledger.AccountName,
 		Report: p.Blob, ReadSIE: readSIE,
 	})

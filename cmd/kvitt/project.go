@@ -70,6 +70,7 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		Wall:         time.Now,
 		Log:          lg,
 		Memory:       memoryLimit,
+		ERPRequests:  &pipeline.Counter{},
 	}
 	if !a.quiet && isTerminal(a.stderr) {
 		p.Progress = a.screen.progress

@@ -88,8 +88,9 @@ func (r *reader) config(file section) *Config {
 	r.checkSources(blocks)
 	acc, tolerance := r.accounts(file, co)
 	c.ERP = r.erp(file)
-	c.Schedule = r.schedule(file)
+	c.Schedule, c.Jitter = r.schedule(file)
 	c.Serve = r.serve(file)
+	c.Notify = r.notify(file)
 	c.Settings = transform.Settings{
 		Company:   co,
 		Sales:     r.sales(file, co, blocks),

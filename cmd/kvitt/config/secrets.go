@@ -107,8 +107,13 @@ func (s section) literal(v *node, name, value string, isSecret bool, env string)
 }
 
 // address returns an http(s) prefix without a trailing slash, or "" when absent or wrong.
-func (s section) address(name, env string) string {
-	text, _, ok := s.secret(name, false, env)
+func (s section) address(name, env string) string { return s.addressOf(name, false, env) }
+
+// hiddenAddress is address for one that is a secret, and may have a query.
+func (s section) hiddenAddress(name, env string) string { return s.addressOf(name, true, env) }
+
+func (s section) addressOf(name string, isSecret bool, env string) string {
+	text, _, ok := s.secret(name, isSecret, env)
 	if !ok {
 		return ""
 	}
@@ -121,12 +126,15 @@ func (s section) address(name, env string) string {
 	case u.User != nil:
 		s.r.fail(v.at, s.key(name), name+" holds a user name or password", "take it out of the address and write it in the keys for it")
 		return ""
-	case u.RawQuery != "" || u.Fragment != "":
+	case !isSecret && (u.RawQuery != "" || u.Fragment != ""):
 		s.r.fail(v.at, s.key(name), name+" is the prefix of an address: nothing after ? or # belongs in it", "leave that out")
 		return ""
 	}
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		s.r.warn(v.at, s.key(name), name+" is http: credentials would cross the network in the clear; write https")
+	}
+	if isSecret {
+		return text
 	}
 	return strings.TrimRight(text, "/")
 }
