@@ -69,7 +69,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("duck: %s: %w: %w", path, ErrUnusable, classify(err))
 	}
 	db := &DB{Path: path, pool: sql.OpenDB(connector)}
-	db.pool.SetMaxOpenConns(2) // one, and the one of Beside
+	db.pool.SetMaxOpenConns(4) // one, and those of Beside
 	if db.conn, err = db.pool.Conn(ctx); err != nil {
 		db.pool.Close()
 		return nil, fmt.Errorf("duck: %s: %w: %w", path, ErrUnusable, classify(err))
@@ -114,7 +114,7 @@ func (db *DB) configure(ctx context.Context, o Options) error {
 	return db.Exec(ctx, b.String())
 }
 
-// Beside opens a second connection to the same file, for work that goes on at the same time. It
+// Beside opens another connection (three at most) to the same file, for work that goes on at the same time. It
 // sees what is committed and none of db's temporary tables; it is to be closed before db.
 func (db *DB) Beside(ctx context.Context) (*DB, error) {
 	conn, err := db.pool.Conn(ctx)
@@ -180,6 +180,45 @@ func (db *DB) One(ctx context.Context, query string, args []any, dst ...any) (fo
 		return scan(dst...)
 	}, args...)
 	return found, err
+}
+
+// ErrNotAQuery is returned by OnlyQuery.
+var ErrNotAQuery = errors.New("this is not one query that only reads")
+
+// OnlyQuery says whether text is exactly one statement, and one that reads: select, with, from,
+// describe, summarize, show, explain. A sealed reader could do no harm with anything else; this says
+// so in words before it fails in DuckDB's.
+//
+// Errors: ErrNotAQuery; DuckDB's own for what it cannot parse.
+func (db *DB) OnlyQuery(ctx context.Context, text string) error {
+	return db.conn.Raw(func(c any) error {
+		conn, ok := c.(*duckdb.Conn)
+		if !ok {
+			return errors.New("duck: not a DuckDB connection")
+		}
+		// Prepare alone: PrepareContext runs all statements but the last.
+		stmt, err := conn.Prepare(text)
+		if err != nil {
+			if strings.Contains(err.Error(), "missing context") {
+				return fmt.Errorf("%w: it is none or several", ErrNotAQuery)
+			}
+			return wrap(err, text)
+		}
+		defer stmt.Close()
+		s, ok := stmt.(*duckdb.Stmt)
+		if !ok {
+			return errors.New("duck: not a DuckDB statement")
+		}
+		kind, err := s.StatementType()
+		if err != nil {
+			return wrap(err, text)
+		}
+		switch kind {
+		case duckdb.STATEMENT_TYPE_SELECT, duckdb.STATEMENT_TYPE_EXPLAIN, duckdb.STATEMENT_TYPE_RELATION:
+			return nil
+		}
+		return ErrNotAQuery
+	})
 }
 
 // Count returns the single integer that query yields.
