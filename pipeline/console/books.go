@@ -155,7 +155,7 @@ func (b *books) replace(st stamp) {
 }
 
 func (b *books) shelve(ctx context.Context, st stamp) (*shelf, error) {
-	db, err := duck.Open(ctx, b.path(), duck.Options{ReadOnly: true, MemoryLimit: readerMemory, Sealed: true})
+	db, err := duck.Open(ctx, b.path(), duck.Options{ReadOnly: true, MemoryLimit: readerMemory, Sealed: true, Apart: true})
 	if err != nil {
 		return nil, fmt.Errorf("the published ledger cannot be opened: %w", err)
 	}

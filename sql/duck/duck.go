@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
 )
@@ -29,6 +30,10 @@ type Options struct {
 	TempDir     string   // where large operators spill; "" for none
 	Folders     []string // the only folders its SQL may read and write; nil with Sealed means none
 	Sealed      bool     // SQL may not reach files or the network beyond Folders, nor undo this
+	// Apart opens the file as a database of its own, whoever else in this process has a file of that
+	// name open. DuckDB would hand out the one that is open, with its settings, and after the file was
+	// replaced still the one before. Only for a file that nobody writes to.
+	Apart bool
 }
 
 // ErrFull is returned when the disk has no room left. The instance is of no use afterwards.
@@ -43,6 +48,9 @@ type (
 	NullInt64  = sql.NullInt64
 	NullTime   = sql.NullTime
 )
+
+// aliases counts the names given to files that are opened apart.
+var aliases atomic.Int64
 
 // A DB is one DuckDB file on one connection. It is not safe for concurrent use.
 type DB struct {
@@ -63,6 +71,15 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if path != "" && !o.ReadOnly {
 		_, err := os.Stat(path)
 		fresh = errors.Is(err, os.ErrNotExist)
+	}
+	if o.Apart {
+		// DuckDB knows files by name: a name that nobody else has is a database of its own.
+		alias := filepath.Join(filepath.Dir(path), fmt.Sprintf(".reader-%d-%d", os.Getpid(), aliases.Add(1)))
+		_ = os.Remove(alias) // of a process that had our number and was killed
+		if os.Link(path, alias) == nil {
+			defer os.Remove(alias)
+			dsn = alias + strings.TrimPrefix(dsn, path)
+		}
 	}
 	connector, err := duckdb.NewConnector(dsn, nil)
 	if err != nil {
