@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/ledger"
 	"github.com/kvitt/kvitt/pipeline"
 )
@@ -91,7 +92,7 @@ type Decision struct {
 type ConfigFile interface {
 	Path() string
 	// Providers lists what a new [[source]] may be.
-	Providers() []Provider
+	Providers() []extract.Source
 	// Add adds blocks to the end of the file, if the whole of it is then a valid configuration or, while
 	// it was not one before, if what was added is not what is wrong. Secrets go into files beside it, by key.
 	Add(block string, secrets map[string]string) error
@@ -99,20 +100,6 @@ type ConfigFile interface {
 	SalesFile() (path string, body []byte, err error)
 	// WriteSales replaces the file of sales_file, if the whole configuration is valid with it.
 	WriteSales(body []byte) (rows int, err error)
-}
-
-// A Provider is a connector, as far as setting it up goes.
-type Provider struct {
-	Name, Title, Docs string
-	Flows             []string
-	Keys              []ProviderKey
-	Inbox             bool
-}
-
-// A ProviderKey is one key of a [[source]] block.
-type ProviderKey struct {
-	Name, Help       string
-	Secret, Required bool
 }
 
 // Limits on what a browser may ask for.

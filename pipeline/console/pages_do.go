@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/ledger"
 	"github.com/kvitt/kvitt/load"
 	"github.com/kvitt/kvitt/pipeline"
@@ -695,8 +696,8 @@ func salesTOML(text string) (string, error) {
 }
 
 type sourceData struct {
-	Providers  []Provider
-	Provider   *Provider
+	Providers  []extract.Source
+	Provider   *extract.Source
 	Values     url.Values
 	Wrong      string
 	HasCompany bool
@@ -720,7 +721,7 @@ func (c *console) showSource(w http.ResponseWriter, v *view, d sourceData, code 
 		return fmt.Errorf("%w: %s", errAsked, v.T("this console was started without a configuration file"))
 	}
 	d.Providers, d.Path, d.FlowNames = c.Config.Providers(), c.Config.Path(), flowNames
-	if i := slices.IndexFunc(d.Providers, func(p Provider) bool { return p.Name == d.Values.Get("provider") }); i >= 0 {
+	if i := slices.IndexFunc(d.Providers, func(p extract.Source) bool { return p.Name == d.Values.Get("provider") }); i >= 0 {
 		d.Provider = &d.Providers[i]
 	}
 	_, err := c.project()
@@ -757,7 +758,7 @@ func (c *console) addSource(w http.ResponseWriter, r *http.Request, v *view) err
 		}
 	}
 	all := c.Config.Providers()
-	i := slices.IndexFunc(all, func(p Provider) bool { return p.Name == f.Get("provider") })
+	i := slices.IndexFunc(all, func(p extract.Source) bool { return p.Name == f.Get("provider") })
 	refuse := func(err error) error {
 		v.row.Outcome = "failed: " + short(err.Error(), 300)
 		d.Wrong = err.Error()
@@ -783,7 +784,7 @@ func (c *console) addSource(w http.ResponseWriter, r *http.Request, v *view) err
 	}
 	for _, k := range []string{"base_url", "inbox", "currency", "start_date", "unmatched"} {
 		val := strings.TrimSpace(f.Get(k))
-		if val == "" || k == "inbox" && !all[i].Inbox {
+		if val == "" || k == "inbox" && all[i].Inbox == nil {
 			continue
 		}
 		if k == "start_date" && !dateForm.MatchString(val) {
@@ -837,7 +838,7 @@ func (c *console) addCompany(w http.ResponseWriter, r *http.Request, v *view) er
 		return refuse(errors.New(v.T("country and currency are written SE and SEK")))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "data_dir = \"data\"\n\n[company]\nname        = %s\n", toml(short(f.Get("company"), 120)))
+	fmt.Fprintf(&b, "[company]\nname        = %s\n", toml(short(f.Get("company"), 120)))
 	if f.Get("org_number") != "" {
 		fmt.Fprintf(&b, "org_number  = %s\n", toml(f.Get("org_number")))
 	}

@@ -1,8 +1,8 @@
 package console
 
 import (
-	"bytes"
 	"context"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -271,4 +271,11 @@ func auditOf(t *testing.T, b *browser) []auditRow {
 	return rows
 }
 
-var _ = bytes.MinRead
+// first is the first group of the first match of pattern in body.
+func first(body, pattern string) string {
+	m := regexp.MustCompile(pattern).FindStringSubmatch(body)
+	if m == nil {
+		return ""
+	}
+	return html.UnescapeString(m[1])
+}
