@@ -57,22 +57,24 @@ func (s Source) wants(st extract.Stage) bool {
 
 // A Project is everything a run is handed.
 type Project struct {
-	DataDir      string
-	Settings     transform.Settings
-	Sources      []Source
-	Target       load.Target
-	TargetName   string
-	Aggregate    string // day | document
-	AutoPost     bool
-	AccountName  func(int) string
-	ConfigDigest string
-	Config       []byte // effective settings without secrets, for the archive
-	Version      string
-	Now          func() time.Time // the date of everything; KVITT_NOW may hold it still
-	Wall         func() time.Time // only ever used to say how long something took
-	Log          *slog.Logger
-	Progress     func(text string) // shown while a long phase goes on; nil shows nothing
-	Memory       string            // DuckDB's memory limit
+	DataDir  string
+	Settings transform.Settings
+	Sources  []Source
+	// BankStatements is the folder of the bank's camt.053 files, absolute; "" for none.
+	BankStatements string
+	Target         load.Target
+	TargetName     string
+	Aggregate      string // day | document
+	AutoPost       bool
+	AccountName    func(int) string
+	ConfigDigest   string
+	Config         []byte // effective settings without secrets, for the archive
+	Version        string
+	Now            func() time.Time // the date of everything; KVITT_NOW may hold it still
+	Wall           func() time.Time // only ever used to say how long something took
+	Log            *slog.Logger
+	Progress       func(text string) // shown while a long phase goes on; nil shows nothing
+	Memory         string            // DuckDB's memory limit
 }
 
 // ErrSpace is returned when the disk has too little room left to begin.

@@ -23,10 +23,13 @@ type Config struct {
 	ERP      ERP
 	Schedule map[string]string // flow -> cron expression of five fields, in the company's time zone
 	Serve    Serve
-	Warnings []Warning // in file order
-	Digest   string    // SHA-256 of Redacted, lower-case hex
+	// BankStatements is the folder of the bank's camt.053 files, absolute; "" for none.
+	BankStatements string
+	Warnings       []Warning // in file order
+	Digest         string    // SHA-256 of Redacted, lower-case hex
 
-	redacted []byte
+	redacted       []byte
+	bankStatements string // as written
 }
 
 // A SourceConfig is one [[source]] block, as far as fetching cares.

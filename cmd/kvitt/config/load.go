@@ -82,6 +82,7 @@ func (r *reader) config(file section) *Config {
 	c.ERP = r.erp(file)
 	c.Schedule = r.schedule(file)
 	c.Serve = r.serve(file)
+	c.bankStatements, c.BankStatements = r.bank(file)
 	c.Settings = transform.Settings{
 		Company:   co,
 		Sales:     r.sales(file, co, blocks),
