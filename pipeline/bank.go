@@ -82,12 +82,6 @@ func (s *staging) bankStatement(row blobRow, b *archive.Blob) error {
 		where x.document_id = '_bank/statement/' || $key and x.status = 'open'`, duck.Named("key", b.Key)); err != nil {
 		return err
 	}
-	orNull := func(s string) any {
-		if s == "" {
-			return nil
-		}
-		return s
-	}
 	names := s.w.providerNames()
 	var heads []bankStatementRow
 	var lines []bankLineRow

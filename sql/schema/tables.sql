@@ -46,6 +46,7 @@ create table set_methods (
     source varchar, rank integer, match varchar,
     receivable smallint, clearing smallint, bank smallint, fee smallint, fee_vat_account smallint, reserve smallint, dispute smallint
 );
+create table set_fees (source varchar, rank integer, method varchar, percent_e4 bigint, fixed_minor bigint, currency varchar, from_date date, to_date date);
 create table set_words (source varchar, rank integer, type_glob varchar, detail_glob varchar, kind varchar);
 create table set_sales (country varchar, customer varchar, rate_bp integer, sales smallint, vat smallint, oss boolean);
 create table set_rates (currency varchar, date date, price_e8 bigint);
