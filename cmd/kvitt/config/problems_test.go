@@ -57,7 +57,7 @@ func TestUnknownKeys(t *testing.T) {
 		{"of another provider", []string{"password =", "access_token = \"x\"\npassword ="}, `16:1: unknown key "access_token" in [[source]] "klarna": it is a key of provider mollie; this one takes username and password`},
 		{"a source's account among the company's", []string{"rounding  = 3740", "receivable = 1510"}, `32:1: unknown key "receivable" in [accounts]: it belongs under [source.accounts] or under [[source.method]]`},
 		{"a section", []string{"[serve]", "[server]"}, `61:1: unknown section [server]: did you mean [serve]?`},
-		{"a section without its parent", []string{"[[source.method]]", "[[method]]"}, `24:1: unknown section [[method]]: it belongs below a [[source]], as [[source.method]]`},
+		{"a section without its parent", []string{"[[source.method]]", "[[method]]"}, `24:1: unknown section [[method]]: it belongs below a [[source]], as [[source.method]] or under [[source.fee]]`},
 		{"a section below a source", []string{"[accounts]", "[source.erp]\nprovider = \"sie\"\n[accounts]"}, `31:1: unknown key "erp" in [[source]] "klarna": it belongs at the top level, as [erp]`},
 		{"nothing near", []string{"[serve]\n", "[serve]\nwhatever = 1\n"}, `62:1: unknown key "whatever" in [serve]: keys here: listen`},
 		{"of fortnox at sie", []string{"[erp]\n", "[erp]\nclient_id = \"x\"\n"}, `51:1: unknown key "client_id" in [erp]: it is a key of provider = "fortnox"`},
