@@ -96,7 +96,7 @@ func payoutFacts(ctx context.Context, db *duck.DB, document string) (transform.P
 		where d.kind in ('delivery', 'refund') and (d.source = $s or s.is_shop) and d.currency = $c
 			and d.document_id not in (select document_id from line_matches where document_id is not null)
 			-- Rows of this payout that are not booked yet will settle theirs.
-			and d.document_id not in (select k.document_id from document_keys as k inner join payout_lines as l on l.event_key = k.value and l.source = $s where k.key_type = 'event_id')
+			and d.document_id not in (select k.document_id from document_keys as k inner join payout_lines as l on l.event_key = k.value and l.source = $s and l.gross_minor <> 0 where k.key_type = 'event_id')
 			and ($day = '' or d.event_date between nullif($day, '')::date - 60 and nullif($day, '')::date)
 			and (case d.kind when 'refund' then -d.amount_minor else d.amount_minor end = -$d::bigint or (d.kind = 'delivery' and d.amount_minor between -$d::bigint and -$d::bigint + d.amount_minor * 6 // 100 + 500))
 		order by abs(d.amount_minor + $d::bigint), d.document_id limit 5`, func(scan func(...any) error) error {
