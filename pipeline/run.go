@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/kvitt/kvitt/pipeline/archive"
@@ -219,6 +220,13 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 			return err
 		}
 	}
+	if err := w.matchBank(ctx); err != nil {
+		return fmt.Errorf("bank: %w", err)
+	}
+	scores, err := w.score(ctx)
+	if err != nil {
+		return fmt.Errorf("score: %w", err)
+	}
 	if res.Exceptions, err = w.db.Count(ctx, `select (select count(*) from exceptions where status = 'open')
 		+ (select coalesce(sum(line_exceptions), 0) from payouts)`); err != nil {
 		return err
@@ -246,6 +254,7 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	m := archive.Manifest{RunID: w.runID, Command: command, StartedAt: w.began, FinishedAt: finished, CodeVersion: w.Version,
 		ConfigDigest: w.ConfigDigest, LedgerDigest: res.Digest, JournalDigest: w.journal, Entries: res.Entries, Postings: res.Postings, Status: status,
 		Counts: map[string]int64{"records": res.Records, "posted": res.Posted, "exceptions": res.Exceptions, "held": res.Held}}
+	maps.Copy(m.Counts, scores)
 	if _, err := w.run.Finish(m); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
@@ -276,6 +285,22 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 			group by p.document_id;
 		update payouts as p set matched = coalesce(m.matched, 0), unmatched = coalesce(m.unmatched, 0)
 			from touched as t left join matches as m using (document_id) where t.document_id = p.document_id;
+		delete from payout_settles where (source, payout_id) in (select (source, payout_id) from touched);
+		insert into payout_settles by name
+			select l.source, l.payout_id,
+				case when m.state in ('matched', 'not_delivered') and coalesce(l.row_off_minor, 0) = 0 then split_part(m.document_id, '/', 1) end as document_source,
+				case when coalesce(l.row_off_minor, 0) <> 0 then 'suspense' when m.state in ('matched', 'not_delivered') then 'receivable'
+					when m.state is null and s.unmatched = 'receivable' then 'receivable' else 'suspense' end as fate,
+				sum(l.gross_minor)::bigint as gross_minor, coalesce(sum(m.rounding_minor), 0)::bigint as rounding_minor, count(*) as lines
+			from payout_lines as l
+			inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+			inner join set_sources as s on s.source = l.source
+			inner join line_words as w on w.source = l.source and w.kind in ('sale', 'refund') and p.booked_run between w.from_run and coalesce(w.to_run, 2147483647)
+				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+			left join line_matches as m on m.line_id = l.line_id
+			where l.run_no >= (select coalesce(min(run_no), 2147483647) from touched) and p.document_id in (select document_id from touched)
+				and p.status = 'booked' and l.gross_minor <> 0
+			group by l.source, l.payout_id, document_source, fate;
 		update payouts as p set line_exceptions = coalesce((select n from counted as c where c.document_id = p.document_id), 0)
 		where p.document_id in (select document_id from touched)`)
 }
