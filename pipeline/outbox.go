@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kvitt/kvitt/load"
 	"github.com/kvitt/kvitt/pipeline/archive"
@@ -82,6 +83,11 @@ type outRefusal struct {
 func (w *work) askLock(ctx context.Context, posting bool) error {
 	if w.Outbox == nil {
 		return nil
+	}
+	if !posting {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, 10*time.Second) // an ERP that is down does not keep the books waiting
+		defer stop()
 	}
 	locked, err := w.Outbox.LockedThrough(ctx)
 	if err != nil {
