@@ -28,6 +28,7 @@ type decisionRow struct {
 	Amount       *int64  `json:"amount_minor"`
 	ThroughBlob  int64   `json:"through_blob"`
 	EarlierBlobs *string `json:"earlier_blobs"`
+	WasBooked    bool    `json:"was_booked"`
 	Reason       string  `json:"reason"`
 	By           string  `json:"decided_by"`
 	At           string  `json:"decided_at"`
@@ -98,6 +99,11 @@ func (s *staging) takeDecision(rec *archive.Note) error {
 			return err
 		}
 		row.EarlierBlobs = orNil(strings.Join(blobs, " "))
+		n, err := db.Count(s.ctx, "select count(*) from payouts where document_id = $doc and booked_run is not null", duck.Named("doc", n.Document))
+		if err != nil {
+			return err
+		}
+		row.WasBooked = n > 0
 	}
 	if err := db.Insert(s.ctx, "decisions", []decisionRow{row}); err != nil {
 		return err
@@ -134,8 +140,9 @@ func (s *staging) reconsider(id string, undo bool) error {
 	db := s.w.db
 	var kind, source, doc, line, action, earlier, exception string
 	var through int64
-	if found, err := db.One(s.ctx, `select kind, source, document_id, coalesce(line_id::varchar, ''), action, coalesce(earlier_blobs, ''), through_blob, exception_id
-		from decisions where decision_id = $id`, []any{duck.Named("id", id)}, &kind, &source, &doc, &line, &action, &earlier, &through, &exception); err != nil || !found {
+	var wasBooked bool
+	if found, err := db.One(s.ctx, `select kind, source, document_id, coalesce(line_id::varchar, ''), action, coalesce(earlier_blobs, ''), through_blob, exception_id, coalesce(was_booked, false)
+		from decisions where decision_id = $id`, []any{duck.Named("id", id)}, &kind, &source, &doc, &line, &action, &earlier, &through, &exception, &wasBooked); err != nil || !found {
 		return err
 	}
 	if line != "" {
@@ -175,7 +182,7 @@ func (s *staging) reconsider(id string, undo bool) error {
 	}
 	if booked && (undo || changed) {
 		if err := about(`
-			insert into todo_reopened select source, payout_id from payouts where document_id = $doc;
+			insert into todo_reopened select source, payout_id, ` + strconv.FormatBool(undo && wasBooked) + ` from payouts where document_id = $doc;
 			delete from line_matches where (source, payout_id) in (select (source, payout_id) from payouts where document_id = $doc);
 			delete from line_issues where (source, payout_id) in (select (source, payout_id) from payouts where document_id = $doc);
 			update payouts set booked_run = null, booked_at = null, status = 'pending' where document_id = $doc`); err != nil {

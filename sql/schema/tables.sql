@@ -185,7 +185,7 @@ create table decisions (
     account smallint, vat_account smallint, line_kind varchar, price_e8 bigint,
     amount_minor bigint,     -- what the exception was about: a sum that moves on is a new exception
     through_blob bigint,     -- what had been read when it was decided
-    earlier_blobs varchar,   -- of a changed payout that was accepted: what its first delivery came in
+    earlier_blobs varchar, was_booked boolean, -- of a changed payout that was accepted: what its first delivery came in, and whether that was booked
     reason varchar, decided_by varchar, decided_at timestamp, run_no integer,
     undone_by varchar, undone_reason varchar, undone_at timestamp, undone_run integer
 );
@@ -205,7 +205,7 @@ create table aliases (
 create table todo_documents (document_id varchar);
 create table todo_payouts (source varchar, payout_id varchar);
 create table todo_lines (line_id uuid);                             -- of booked payouts, decided anew
-create table todo_reopened (source varchar, payout_id varchar);     -- booked before, and to be proven again
+create table todo_reopened (source varchar, payout_id varchar, as_first boolean); -- booked before, and to be proven again; as_first: by its first delivery
 
 -- The canonical lines of the books (see transform/rules/95_digest.sql).
 create view book_lines as

@@ -115,6 +115,8 @@ flags as (
     where not exists (
         select 1 from document_decisions as x
         where x.document_id = f.source || '/payout/' || f.payout_id and x.kind = f.kind and x.action in ('accept', 'keep') and f.blob_id <= x.through_blob)
+        -- What was booked by its first delivery stays booked by it.
+        and (f.kind <> 'payout_changed' or (f.source, f.payout_id) not in (select (source, payout_id) from todo_reopened where as_first))
     group by f.source, f.payout_id
 
 ),

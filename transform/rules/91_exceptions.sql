@@ -39,7 +39,7 @@ select g.kind, g.source, p.document_id, g.reason, p.currency, g.amount_minor, g.
 from payout_flags as g
 inner join payouts as p on p.source = g.source and p.payout_id = g.payout_id
 cross join this_run as r
-where g.kind = 'payout_changed' and p.booked_run < r.run_no
+where g.kind = 'payout_changed' and (p.booked_run < r.run_no or (p.source, p.payout_id) in (select (source, payout_id) from todo_reopened where as_first))
     and (g.source, g.payout_id) in (select (source, payout_id) from todo_payouts)
     and not exists (
         select 1 from document_decisions as x
