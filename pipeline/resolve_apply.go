@@ -75,6 +75,11 @@ func (s *staging) takeDecision(rec *archive.Note) error {
 		if err := s.reconsider(n.Undo, true); err != nil {
 			return err
 		}
+		// What it taught is unlearned with it.
+		if err := db.Exec(s.ctx, "update aliases set forgotten_by = $by, forgotten_at = $at::timestamp, forgotten_run = $run::integer where decision_id = $id and forgotten_run is null",
+			args[0], args[1], args[3], duck.Named("id", n.Undo)); err != nil {
+			return err
+		}
 		return db.Exec(s.ctx, "update decisions set undone_by = $by, undone_at = $at::timestamp, undone_reason = $why, undone_run = $run::integer where decision_id = $id and undone_run is null",
 			append(args, duck.Named("id", n.Undo))...)
 	}
