@@ -102,6 +102,7 @@ type Sale struct {
 	Receivable  int
 	Lines       []SaleLine
 	Credits     string // the ERP's number of the invoice that a credit invoice is about; "" when it is not there
+	Order       string // the ERP's number of the order that this is the first invoice of; "" for none
 	Was         string // "1 250.00 EUR" when the document is in another currency
 	Net         bool   // a delivery that became smaller: what is open of its invoice is set off against this one
 }

@@ -71,6 +71,28 @@ func (w *work) replanDocuments(ctx context.Context) error {
 		// What is delivered is invoiced, what is refunded credited; what moves no receivable is a voucher.
 		invoice = `case when book like '%/payout/%' then 'voucher' when receivable > 0 then 'invoice' when receivable < 0 then 'credit_invoice' else 'voucher' end`
 	}
+	if scheme == "document" {
+		// Orders that are not delivered yet are orders at the ERP too; what is delivered is invoiced at once.
+		if err := w.db.Exec(ctx, fmt.Sprintf(`
+			delete from erp_documents where kind = 'order' and status = 'planned';
+			insert into erp_documents by name
+			select left(md5('order|' || d.document_id), 12) as erp_document_id, 'order' as kind, %s as target, 'order ' || d.document_id as voucher_group,
+				d.source || '/order' as book, d.event_date as book_date, 0 as through_run, d.document_id, null as erp_number, 'order ' || d.document_id as reference,
+				d.currency, d.amount_minor, 0 as entries, 'planned' as status, null::timestamp as posted_at, null as batch, %s as scheme
+			from documents as d
+			inner join set_sources as s using (source)
+			cross join set_company as c
+			where d.kind = 'order' and s.orders and not coalesce(d.is_final, false) and not contains(lower(coalesce(d.status, '')), 'cancel')
+				and d.amount_minor > 0 and d.currency = c.currency and d.event_date is not null and d.country is not null
+				and (d.source, d.order_id) not in (select (source, order_id) from documents where kind = 'delivery' and order_id is not null)
+				and d.document_id not in (select document_id from document_lines as l inner join documents as o using (document_id)
+					where o.kind = 'order' and l.line_type not in ('gift_card', 'store_credit') and not exists (select 1 from set_sales as x where x.rate_bp = l.rate_bp and x.customer = 'consumer'
+						and (x.country = o.country or (x.country = '*' and not is_eu(o.country)))))
+				and d.document_id in (select document_id from document_lines)
+				and left(md5('order|' || d.document_id), 12) not in (select erp_document_id from erp_documents)`, duck.Quote(w.TargetName), duck.Quote(scheme))); err != nil {
+			return err
+		}
+	}
 	return w.db.Exec(ctx, fmt.Sprintf(`
 		create or replace temp table refused_before as select erp_document_id, why from erp_documents where status = 'failed';
 		delete from erp_documents where status in ('planned', 'failed') and (book, book_date) in (select (book, book_date) from pages);
@@ -220,6 +242,10 @@ func (b *documentPlan) facts() error {
 		}
 		doc := b.pl.pages[d.ID].document
 		d.Sale = &load.Sale{DocumentID: doc}
+		if d.Kind == load.KindOrder {
+			b.sales[doc] = append(b.sales[doc], d)
+			continue
+		}
 		for _, p := range b.pieces[g] {
 			if p.role == "receivable" {
 				d.Sale.Receivable = p.account
@@ -236,7 +262,7 @@ func (b *documentPlan) facts() error {
 	exp := ledger.Exponent
 	err := b.w.db.Each(b.ctx, `
 		select d.document_id, d.source, d.kind, coalesce(d.order_id, ''), coalesce(d.order_number, ''), coalesce(d.reference, ''), d.country, d.customer = 'business', d.currency, d.amount_minor
-		from documents as d where d.document_id in (select document_id from erp_documents where status in ('planned', 'failed') and kind in ('invoice', 'credit_invoice'))`,
+		from documents as d where d.document_id in (select document_id from erp_documents where status in ('planned', 'failed') and kind in ('order', 'invoice', 'credit_invoice'))`,
 		func(scan func(...any) error) error {
 			var doc, source, kind, orderID, number, reference, country, currency string
 			var business bool
@@ -248,7 +274,7 @@ func (b *documentPlan) facts() error {
 				d.Sale.Source, d.Sale.Country, d.Sale.Business = source, country, business
 				d.Sale.OrderNumber = orderNumber(b.w.Settings.Number, source, orderID, number, reference)
 				d.Sale.Net = kind == "delivery" && d.Kind == load.KindCredit
-				d.Text = map[string]string{load.KindInvoice: "Invoice", load.KindCredit: "Credit invoice"}[d.Kind] + " " + source + " order " + d.Sale.OrderNumber
+				d.Text = map[string]string{load.KindInvoice: "Invoice", load.KindCredit: "Credit invoice", load.KindOrder: "Order"}[d.Kind] + " " + source + " order " + d.Sale.OrderNumber
 				if currency != b.w.Settings.Company.Currency {
 					d.Sale.Was = ledger.Minor(amount).Decimal(exp(currency)) + " " + currency
 				}
@@ -401,8 +427,14 @@ func (b *documentPlan) lines() error {
 			return err
 		}
 	}
+	if err := b.orderLines(); err != nil {
+		return err
+	}
 	for doc, ds := range b.sales {
 		for _, d := range ds {
+			if d.Kind == load.KindOrder {
+				continue
+			}
 			booked := map[rateKey]sums{}
 			accounts := map[rateKey][2]int{}
 			var extra []load.SaleLine
@@ -484,6 +516,38 @@ func (b *documentPlan) lines() error {
 	return nil
 }
 
+// orderLines fills in the rows of orders; their accounts are those a delivery would be booked on.
+func (b *documentPlan) orderLines() error {
+	return b.w.db.Each(b.ctx, `
+		select l.document_id, l.line_type, coalesce(l.reference, ''), l.gross_minor, coalesce(l.vat_minor, vat_inside(l.gross_minor, l.rate_bp)), l.rate_bp,
+			coalesce((select arg_min(s.sales, case when s.country = '*' then 2 else 0 end) from set_sales as s where s.rate_bp = l.rate_bp and s.customer = 'consumer'
+				and (s.country = d.country or (s.country = '*' and not is_eu(d.country)))), c.gift_cards),
+			coalesce((select arg_min(s.vat, case when s.country = '*' then 2 else 0 end) from set_sales as s where s.rate_bp = l.rate_bp and s.customer = 'consumer'
+				and (s.country = d.country or (s.country = '*' and not is_eu(d.country)))), 0),
+			l.line_type in ('gift_card', 'store_credit')
+		from document_lines as l inner join documents as d using (document_id) cross join set_company as c
+		where d.document_id in (select document_id from erp_documents where status in ('planned', 'failed') and kind = 'order') and l.gross_minor <> 0
+		order by l.document_id, l.line_no`, func(scan func(...any) error) error {
+		var doc, typ, reference string
+		var gross, vat, rate int64
+		var sales, vatAccount int
+		var card bool
+		if err := scan(&doc, &typ, &reference, &gross, &vat, &rate, &sales, &vatAccount, &card); err != nil {
+			return err
+		}
+		l := load.SaleLine{Text: strings.TrimSpace(typ + " " + reference), Gross: ledger.Minor(gross), VAT: ledger.Minor(vat), RateBP: rate, Account: sales, VATAccount: vatAccount}
+		if card {
+			l.VAT, l.RateBP, l.VATAccount = 0, -1, 0
+		}
+		for _, d := range b.sales[doc] {
+			if d.Kind == load.KindOrder {
+				d.Sale.Lines = append(d.Sale.Lines, l)
+			}
+		}
+		return nil
+	})
+}
+
 // phases is the order kinds are sent in.
 var phases = []string{load.KindOrder, load.KindInvoice, load.KindCredit, load.KindVoucher, load.KindPayment}
 
@@ -501,7 +565,7 @@ func (b *documentPlan) finish() error {
 	sums := map[int]*AccountSum{}
 	for _, g := range b.order {
 		d := b.byGroup[g]
-		if len(d.Rows) == 0 {
+		if len(d.Rows) == 0 && (d.Kind != load.KindOrder || len(d.Sale.Lines) == 0) {
 			delete(b.pl.pages, d.ID)
 			continue // what it gathers cancels out on every account: nothing to tell the ERP
 		}

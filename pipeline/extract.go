@@ -60,6 +60,17 @@ func (w *work) extractAll(ctx context.Context, sel Selection) (int64, error) {
 	var fetched int64
 	var errs []error
 	failed := map[string]bool{}
+	if w.BankStatements != "" && len(sel.Sources) == 0 && len(sel.IDs) == 0 {
+		n, err := w.readInbox(ctx, bankInbox(w.BankStatements))
+		fetched += n
+		if err != nil {
+			errs = append(errs, err)
+			w.Log.Error("not all bank statements were read", "err", err)
+			if ctx.Err() != nil || isFatal(err) {
+				return fetched, errors.Join(errs...)
+			}
+		}
+	}
 	for _, late := range []bool{false, true} {
 		for _, src := range w.Sources {
 			if len(sel.Sources) > 0 && !slices.Contains(sel.Sources, src.Name) {
@@ -328,6 +339,10 @@ func (w *work) keep(ctx context.Context, src Source, stream string, b extract.Bl
 // read is named and the rest go on; files stay where they are.
 func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
 	in := src.Connector.Inbox
+	mediaType := "text/csv"
+	if src.Name == bankSource {
+		mediaType = "application/xml"
+	}
 	type found struct {
 		key, path      string
 		size, modified int64
@@ -401,7 +416,11 @@ func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
 		if seen[f] {
 			continue
 		}
-		rec, isNew, err := w.run.AddFile(ctx, archive.Meta{Source: src.Name, Stream: string(in.Stream), Key: f.key, FetchedAt: w.began, MediaType: "text/csv"}, f.path)
+		if same, sum := w.sameAsLast(ctx, src, string(in.Stream), f.key, f.path); same {
+			rows = append(rows, fileRow{src.Name, f.key, f.size, f.modified, sum}) // copied anew or touched: nothing new
+			continue
+		}
+		rec, isNew, err := w.run.AddFile(ctx, archive.Meta{Source: src.Name, Stream: string(in.Stream), Key: f.key, FetchedAt: w.began, MediaType: mediaType}, f.path)
 		if err != nil {
 			var ae *archive.Error
 			if ctx.Err() != nil || errors.As(err, &ae) || isFull(err) {
@@ -425,6 +444,24 @@ func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
 		return n, err
 	}
 	return n, errors.Join(errs...)
+}
+
+// sameAsLast reports whether a file says what the last one of its name said. One that cannot be read does not.
+func (w *work) sameAsLast(ctx context.Context, src Source, stream, key, path string) (bool, string) {
+	last, err := w.lastSum(ctx, src, stream, key)
+	if err != nil || last == "" {
+		return false, ""
+	}
+	sum, err := fileSum(path)
+	return err == nil && sum == last, sum
+}
+
+// lastSum is the SHA-256 of what was read last under a key; "" if nothing was.
+func (w *work) lastSum(ctx context.Context, src Source, stream, key string) (string, error) {
+	var last duck.NullString
+	_, err := w.db.One(ctx, "select sha256 from blobs where key = $key and source = $source and stream = $stream order by blob_id desc limit 1",
+		[]any{duck.Named("key", key), duck.Named("source", src.Name), duck.Named("stream", stream)}, &last)
+	return last.String, err
 }
 
 func unread(src Source, stream extract.Stream, path string, err error) error {

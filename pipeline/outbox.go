@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kvitt/kvitt/load"
 	"github.com/kvitt/kvitt/pipeline/archive"
@@ -82,6 +83,11 @@ type outRefusal struct {
 func (w *work) askLock(ctx context.Context, posting bool) error {
 	if w.Outbox == nil {
 		return nil
+	}
+	if !posting {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, 10*time.Second) // an ERP that is down does not keep the books waiting
+		defer stop()
 	}
 	locked, err := w.Outbox.LockedThrough(ctx)
 	if err != nil {
@@ -215,6 +221,9 @@ func (w *work) needs(pl *Plan) load.Needs {
 	s := w.Settings
 	n := load.Needs{OrgNumber: s.Company.OrgNumber, Currency: s.Company.Currency,
 		Documents: w.Mode == "document" || w.Mode == "attach", Invoices: w.Mode == "document"}
+	if pl != nil {
+		n.Orders = slices.ContainsFunc(pl.Documents, func(d load.Document) bool { return d.Kind == load.KindOrder })
+	}
 	add := func(list *[]int, a int) {
 		if a > 0 && !slices.Contains(*list, a) {
 			*list = append(*list, a)
@@ -267,6 +276,7 @@ type sender struct {
 	posted, refused, waiting, unsure int64
 	last                             error // why it is not sure
 	batches                          int
+	scheme                           string // of the documents; "" is the project's
 }
 
 // send sends those of kind, chunk by chunk: the intent of a chunk is on disk before any of it is sent, the answers
@@ -300,7 +310,11 @@ func (s *sender) send(ctx context.Context, all []outDocument, kind string, inten
 
 func (s *sender) intent(ctx context.Context, chunk []outDocument) error {
 	s.batches++
-	return s.w.outboxNote(ctx, "erp_out", outNote{Batch: fmt.Sprintf("%s/%d", s.w.runID, s.batches), Target: s.w.TargetName, Scheme: s.w.scheme(), Documents: chunk})
+	scheme := s.scheme
+	if scheme == "" {
+		scheme = s.w.scheme()
+	}
+	return s.w.outboxNote(ctx, "erp_out", outNote{Batch: fmt.Sprintf("%s/%d", s.w.runID, s.batches), Target: s.w.TargetName, Scheme: scheme, Documents: chunk})
 }
 
 func (s *sender) sendChunk(ctx context.Context, chunk []outDocument) error {
@@ -422,6 +436,9 @@ func roundings(d outDocument, p load.Posted) []outRounding {
 // resolve fills in what only the documents sent before know: numbers of invoices. What waits for one that
 // is not there yet is left out.
 func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, error) {
+	if len(ds) > 0 && ds[0].Kind == load.KindInvoice {
+		return s.orders(ctx, ds)
+	}
 	if len(ds) == 0 || ds[0].Kind != load.KindPayment && ds[0].Kind != load.KindCredit {
 		return ds, nil
 	}
@@ -431,7 +448,7 @@ func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, 
 	}
 	posted, coming, of := map[string][]invoice{}, map[string]bool{}, map[string][]string{}
 	err := s.w.db.Each(ctx, `select kind || ' ' || document_id, coalesce(erp_number, ''), coalesce(erp_date, book_date)::varchar, amount_minor, status = 'posted' from erp_documents
-		where kind in ('invoice', 'credit_invoice') and status <> 'reversed' and document_id is not null order by posted_at, erp_document_id`, func(scan func(...any) error) error {
+		where kind in ('invoice', 'credit_invoice') and status <> 'reversed' and scheme is distinct from 'reverse' and document_id is not null order by posted_at, erp_document_id`, func(scan func(...any) error) error {
 		var doc string
 		var i invoice
 		var done bool
@@ -466,6 +483,21 @@ func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, 
 	}
 	var out []outDocument
 	for _, d := range ds {
+		if strings.HasPrefix(d.Group, reverses) {
+			if d.Pays != nil && d.Pays.Invoice == "" {
+				pays := *d.Pays
+				d.Pays = &pays
+				_, err := s.w.db.One(ctx, "select erp_number from erp_documents where voucher_group = $g and status = 'posted'", []any{duck.Named("g", pays.DocumentID)}, &pays.Invoice)
+				if err != nil {
+					return nil, err
+				}
+				if pays.Invoice == "" {
+					continue // what takes its invoice back was refused
+				}
+			}
+			out = append(out, d)
+			continue
+		}
 		if d.Kind == load.KindCredit {
 			sale := *d.Sale
 			d.Sale = &sale
@@ -522,6 +554,31 @@ func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, 
 		}
 	}
 	return out, nil
+}
+
+// orders fills in which order an invoice is the first one of.
+func (s *sender) orders(ctx context.Context, ds []outDocument) ([]outDocument, error) {
+	of := map[string]string{}
+	err := s.w.db.Each(ctx, `select d.document_id, e.erp_number from erp_documents as e
+		inner join documents as o on o.document_id = e.document_id
+		inner join documents as d on d.kind = 'delivery' and d.source = o.source and d.order_id = o.order_id
+		where e.kind = 'order' and e.status = 'posted' and e.erp_number is not null`, func(scan func(...any) error) error {
+		var delivery, number string
+		if err := scan(&delivery, &number); err != nil {
+			return err
+		}
+		of[delivery] = number
+		return nil
+	})
+	for i, d := range ds {
+		if d.again || d.Sale.Order != "" || strings.HasPrefix(d.Group, reverses) {
+			continue
+		}
+		sale := *d.Sale
+		sale.Order = of[d.Of]
+		ds[i].Sale = &sale
+	}
+	return ds, err
 }
 
 // search lists the references by which another system's invoice may be known.
@@ -624,6 +681,9 @@ func (w *work) takeOut(ctx context.Context, note outNote) error {
 	if err := w.db.Insert(ctx, "outgoing", rows); err != nil {
 		return err
 	}
+	if note.Scheme == reverseScheme { // they book no entries: they take back those of others
+		return w.db.Exec(ctx, "insert into erp_documents by name select * from outgoing where erp_document_id not in (select erp_document_id from erp_documents)")
+	}
 	return w.db.Exec(ctx, fmt.Sprintf(`
 		create or replace temp table pages as select distinct book, book_date, 0 as since from outgoing;
 		insert into erp_entries by name
@@ -699,7 +759,7 @@ func (w *work) takeAnswers(ctx context.Context, note answersNote) error {
 	if err := w.db.Insert(ctx, "erp_roundings", offs); err != nil {
 		return err
 	}
-	return w.db.Exec(ctx, `
+	if err := w.db.Exec(ctx, `
 		update erp_documents as d set status = 'posted', erp_number = a.erp_number, posted_at = a.posted_at, erp_voucher = nullif(a.erp_voucher, ''), erp_date = a.erp_date,
 			parts = a.parts, body = null, why = null
 			from answers as a where d.status = 'sent' and d.erp_document_id = a.id and a.what = 'posted';
@@ -717,5 +777,9 @@ func (w *work) takeAnswers(ctx context.Context, note answersNote) error {
 			a.currency, a.amount_minor, 'ERP document ' || a.id as evidence, a.suggestion, r.began as opened_at, null::timestamp as closed_at, 'open' as status, r.run_no
 		from answers as a
 		cross join this_run as r
-		where a.kind <> '' and not exists (select 1 from exceptions as x where x.status = 'open' and x.kind = a.kind and x.evidence = 'ERP document ' || a.id)`)
+		where a.kind <> '' and not exists (select 1 from exceptions as x where x.status = 'open' and x.kind = a.kind and x.evidence = 'ERP document ' || a.id);
+		delete from erp_documents where scheme = 'reverse' and status in ('planned', 'failed')`); err != nil {
+		return err
+	}
+	return w.takeReversals(ctx)
 }

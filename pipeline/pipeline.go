@@ -58,25 +58,26 @@ func (s Source) wants(st extract.Stage) bool {
 
 // A Project is everything a run is handed.
 type Project struct {
-	DataDir      string
-	Settings     transform.Settings
-	Sources      []Source
-	Target       load.Target
-	Outbox       load.Outbox // instead of Target: an ERP that takes one document at a time
-	Mode         string      // voucher | document | attach
-	TargetName   string
-	Aggregate    string // day | document
-	AutoPost     bool
-	AccountName  func(int) string
-	ConfigDigest string
-	Config       []byte // effective settings without secrets, for the archive
-	Version      string
-	Now          func() time.Time // the date of everything; KVITT_NOW may hold it still
-	Wall         func() time.Time // only ever used to say how long something took
-	Log          *slog.Logger
-	Progress     func(text string) // shown while a long phase goes on; nil shows nothing
-	Memory       string            // DuckDB's memory limit
-	ERPRequests  *Counter          // what the target asked of the ERP since a run wrote it down
+	DataDir        string
+	Settings       transform.Settings
+	Sources        []Source
+	BankStatements string // the folder of the bank's camt.053 files, absolute; "" for none
+	Target         load.Target
+	Outbox         load.Outbox // instead of Target: an ERP that takes one document at a time
+	Mode           string      // voucher | document | attach
+	TargetName     string
+	Aggregate      string // day | document
+	AutoPost       bool
+	AccountName    func(int) string
+	ConfigDigest   string
+	Config         []byte // effective settings without secrets, for the archive
+	Version        string
+	Now            func() time.Time // the date of everything; KVITT_NOW may hold it still
+	Wall           func() time.Time // only ever used to say how long something took
+	Log            *slog.Logger
+	Progress       func(text string) // shown while a long phase goes on; nil shows nothing
+	Memory         string            // DuckDB's memory limit
+	ERPRequests    *Counter          // what the target asked of the ERP since a run wrote it down
 
 	posting *work // while it posts: Blob reads from its archive
 }

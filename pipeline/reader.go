@@ -19,5 +19,5 @@ func (p *Project) Reader(ctx context.Context) (*duck.DB, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("%w: nothing is published yet in %s; kvitt run does it", ErrUsage, p.DataDir)
 	}
-	return duck.Open(ctx, path, duck.Options{ReadOnly: true, MemoryLimit: p.Memory, Sealed: true})
+	return duck.Open(ctx, path, duck.Options{ReadOnly: true, MemoryLimit: p.Memory, Sealed: true, Apart: true})
 }

@@ -67,6 +67,9 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 			m.FinishedAt.UTC().Format(timestamp), m.Status, m.Counts["records"], m.Counts["posted"], m.Counts["exceptions"], w.runNo)); err != nil {
 			return st, err
 		}
+		if err := w.restoreScores(ctx, m.Counts); err != nil {
+			return st, err
+		}
 		if st.Digest != m.LedgerDigest && w.firstOff == "" {
 			w.firstOff = info.ID
 		}
@@ -74,7 +77,14 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 	if w.runNo == 0 {
 		return st, nil
 	}
-	return st, w.countLines(ctx, "create or replace temp table touched as select source, payout_id, run_no, document_id from payouts")
+	// What a run counts when it ends is counted once, of everything.
+	if err := w.lookAtEverything(ctx); err != nil {
+		return st, err
+	}
+	if err := w.countLines(ctx, touchedPayouts); err != nil {
+		return st, err
+	}
+	return st, w.matchBank(ctx)
 }
 
 // A replayStep is what a run says about itself.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/kvitt/kvitt/pipeline/archive"
@@ -146,6 +147,9 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 		if err := w.db.Exec(ctx, "create or replace temp table pages as select book, book_date, since from touched_books"); err != nil {
 			return err
 		}
+		if err := w.noticeScheme(ctx); err != nil {
+			return err
+		}
 		// Booked is planned, in one step: what a kill leaves booked and unplanned would never be posted.
 		w.Log.Debug("ruled", "took", w.Wall().Sub(start))
 		if err := w.replan(ctx); err != nil {
@@ -179,6 +183,28 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 	return st, nil
 }
 
+// noticeScheme plans everything anew that is not posted when the ERP, its mode or the aggregation is another than before:
+// what was planned for the old one would never be sent.
+func (w *work) noticeScheme(ctx context.Context) error {
+	now := w.TargetName
+	if w.Outbox != nil {
+		now += " " + w.scheme()
+	}
+	before, err := w.db.Texts(ctx, "select value from meta where name = 'erp_scheme'")
+	if err != nil || len(before) == 1 && before[0] == now {
+		return err
+	}
+	if err := w.db.Exec(ctx, "delete from meta where name = 'erp_scheme'"); err != nil {
+		return err
+	}
+	if err := w.db.Exec(ctx, "insert into meta values ('erp_scheme', $v)", duck.Named("v", now)); err != nil || len(before) == 0 {
+		return err
+	}
+	w.Log.Info("the ERP or its mode was changed: everything that is not posted is planned anew", "from", before[0], "to", now)
+	return w.db.Exec(ctx, `delete from erp_documents where status in ('planned', 'failed');
+		create or replace temp table pages as select distinct book, book_date, 0 as since from postings`)
+}
+
 // finish publishes the ledger and closes the run in the archive.
 func (w *work) finish(ctx context.Context, command string, res *Result, failed error) error {
 	var err error
@@ -193,6 +219,13 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 		if err := w.countLines(ctx, touchedPayouts); err != nil {
 			return err
 		}
+	}
+	if err := w.matchBank(ctx); err != nil {
+		return fmt.Errorf("bank: %w", err)
+	}
+	scores, err := w.score(ctx)
+	if err != nil {
+		return fmt.Errorf("score: %w", err)
 	}
 	if res.Exceptions, err = w.db.Count(ctx, `select (select count(*) from exceptions where status = 'open')
 		+ (select coalesce(sum(line_exceptions), 0) from payouts)`); err != nil {
@@ -221,6 +254,7 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	m := archive.Manifest{RunID: w.runID, Command: command, StartedAt: w.began, FinishedAt: finished, CodeVersion: w.Version,
 		ConfigDigest: w.ConfigDigest, LedgerDigest: res.Digest, JournalDigest: w.journal, Entries: res.Entries, Postings: res.Postings, Status: status,
 		Counts: map[string]int64{"records": res.Records, "posted": res.Posted, "exceptions": res.Exceptions, "held": res.Held}}
+	maps.Copy(m.Counts, scores)
 	if _, err := w.run.Finish(m); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
@@ -251,6 +285,22 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 			group by p.document_id;
 		update payouts as p set matched = coalesce(m.matched, 0), unmatched = coalesce(m.unmatched, 0)
 			from touched as t left join matches as m using (document_id) where t.document_id = p.document_id;
+		delete from payout_settles where (source, payout_id) in (select (source, payout_id) from touched);
+		insert into payout_settles by name
+			select l.source, l.payout_id,
+				case when m.state in ('matched', 'not_delivered') and coalesce(l.row_off_minor, 0) = 0 then split_part(m.document_id, '/', 1) end as document_source,
+				case when coalesce(l.row_off_minor, 0) <> 0 then 'suspense' when m.state in ('matched', 'not_delivered') then 'receivable'
+					when m.state is null and s.unmatched = 'receivable' then 'receivable' else 'suspense' end as fate,
+				sum(l.gross_minor)::bigint as gross_minor, coalesce(sum(m.rounding_minor), 0)::bigint as rounding_minor, count(*) as lines
+			from payout_lines as l
+			inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+			inner join set_sources as s on s.source = l.source
+			inner join line_words as w on w.source = l.source and w.kind in ('sale', 'refund') and p.booked_run between w.from_run and coalesce(w.to_run, 2147483647)
+				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+			left join line_matches as m on m.line_id = l.line_id
+			where l.run_no >= (select coalesce(min(run_no), 2147483647) from touched) and p.document_id in (select document_id from touched)
+				and p.status = 'booked' and l.gross_minor <> 0
+			group by l.source, l.payout_id, document_source, fate;
 		update payouts as p set line_exceptions = coalesce((select n from counted as c where c.document_id = p.document_id), 0)
 		where p.document_id in (select document_id from touched)`)
 }

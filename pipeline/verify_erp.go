@@ -130,7 +130,7 @@ func (p *Project) postedDocuments(ctx context.Context) ([]*postedDocument, error
 	var out []*postedDocument
 	at := map[string]*postedDocument{}
 	err = db.Each(ctx, `select erp_document_id, kind, coalesce(erp_number, ''), coalesce(erp_date, book_date)::varchar, coalesce(erp_voucher, ''), coalesce(parts, '') from erp_documents
-		where status in ('posted', 'reversed') and target = $t and scheme is not null order by erp_document_id`, func(scan func(...any) error) error {
+		where status in ('posted', 'reversed') and target = $t and scheme is not null and scheme <> 'reverse' order by erp_document_id`, func(scan func(...any) error) error {
 		d := &postedDocument{rows: map[int]ledger.Minor{}}
 		var voucher, parts string
 		if err := scan(&d.id, &d.kind, &d.number, &d.date, &voucher, &parts); err != nil {

@@ -46,7 +46,7 @@ func (a *app) fortnoxConsent(cfg *config.Config, p *pipeline.Project) (*extract.
 		base = fortnox.DefaultBaseURL
 	}
 	c := &extract.Consent{AuthURL: auth + "/auth", TokenURL: auth + "/token", ClientID: k["client_id"], ClientSecret: k["client_secret"],
-		Scopes: fortnox.Scopes(cfg.ERP.Mode != "voucher", false), Params: map[string]string{"access_type": "offline", "account_type": "service"}}
+		Scopes: fortnox.Scopes(cfg.ERP.Mode != "voucher", cfg.ERP.Mode == "document"), Params: map[string]string{"access_type": "offline", "account_type": "service"}}
 	return c, func(ctx context.Context, t keptToken) error {
 		if k["tenant_id"] != "" {
 			return nil

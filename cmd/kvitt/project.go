@@ -57,20 +57,21 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		lg.Warn("KVITT_NOW sets the clock", "now", a.clock().Format(time.RFC3339))
 	}
 	p := &pipeline.Project{
-		DataDir:      cfg.DataDir,
-		Settings:     cfg.Settings,
-		TargetName:   cfg.ERP.Provider,
-		Aggregate:    cfg.ERP.Aggregate,
-		AutoPost:     cfg.ERP.AutoPost,
-		AccountName:  ledger.AccountName,
-		ConfigDigest: cfg.Digest,
-		Config:       cfg.Redacted(),
-		Version:      version,
-		Now:          a.clock,
-		Wall:         time.Now,
-		Log:          lg,
-		Memory:       memoryLimit,
-		ERPRequests:  &pipeline.Counter{},
+		DataDir:        cfg.DataDir,
+		BankStatements: cfg.BankStatements,
+		Settings:       cfg.Settings,
+		TargetName:     cfg.ERP.Provider,
+		Aggregate:      cfg.ERP.Aggregate,
+		AutoPost:       cfg.ERP.AutoPost,
+		AccountName:    ledger.AccountName,
+		ConfigDigest:   cfg.Digest,
+		Config:         cfg.Redacted(),
+		Version:        version,
+		Now:            a.clock,
+		Wall:           time.Now,
+		Log:            lg,
+		Memory:         memoryLimit,
+		ERPRequests:    &pipeline.Counter{},
 	}
 	if !a.quiet && isTerminal(a.stderr) {
 		p.Progress = a.screen.progress

@@ -265,6 +265,11 @@ func (t *Target) sendInvoice(ctx context.Context, d load.Document, again bool) (
 		}
 		return got.Invoice, err
 	}
+	if d.Kind == load.KindInvoice && d.Sale.Order != "" {
+		defer t.lockInvoice("order " + d.Sale.Order)()
+		post := create
+		create = func() (*wireInvoice, error) { return t.fromOrder(ctx, d, body, again, post) }
+	}
 	if d.Kind == load.KindCredit && d.Sale.Credits != "" {
 		defer t.lockInvoice(d.Sale.Credits)()
 		post := create
@@ -274,7 +279,12 @@ func (t *Target) sendInvoice(ctx context.Context, d load.Document, again bool) (
 	if err != nil {
 		return load.Posted{}, err
 	}
+	made := inv
 	if inv, err = t.bookInvoice(ctx, d, body, inv); err != nil {
+		if errors.Is(err, load.ErrRefused) && !bool(made.Booked) {
+			// Not booked is cancelled: it is made again once it can be, perhaps with other content.
+			_ = t.write(ctx, http.MethodPut, "/invoices/"+url.PathEscape(string(made.DocumentNumber))+"/cancel", nil, nil, nil)
+		}
 		return load.Posted{}, err
 	}
 	p := load.Posted{Voucher: voucherName(inv.VoucherSeries, inv.VoucherNumber, inv.VoucherYear)}
@@ -368,6 +378,77 @@ func (t *Target) credit(ctx context.Context, d load.Document, body wireInvoice, 
 		return nil, fmt.Errorf("fortnox: credit invoice %s: no answer: %w", number, load.ErrUnsure)
 	}
 	return made.Invoice, nil
+}
+
+// fromOrder makes the first invoice of an order out of it, so that the order counts as invoiced in Fortnox, and gives it the
+// rows of what was delivered. Where that cannot be, the invoice stands by itself.
+func (t *Target) fromOrder(ctx context.Context, d load.Document, body wireInvoice, again bool, post func() (*wireInvoice, error)) (*wireInvoice, error) {
+	path := "/orders/" + url.PathEscape(d.Sale.Order)
+	read := func() (string, error) {
+		var got wrapped[wireOrder]
+		err := t.get(ctx, path, nil, &got)
+		if err != nil || got.Order == nil {
+			return "", err
+		}
+		if n := string(got.Order.InvoiceReference); n != "0" {
+			return n, nil
+		}
+		return "", nil
+	}
+	number, err := read()
+	var e *Error
+	if errors.As(err, &e) && e.Class != stop {
+		return post()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if number == "" {
+		t.setVerified("invoicing " + d.Sale.Order)
+		var made wrapped[wireInvoice]
+		err := t.write(ctx, http.MethodPut, path+"/createinvoice", nil, nil, &made)
+		switch {
+		case err == nil && made.Invoice != nil:
+			number = string(made.Invoice.DocumentNumber)
+		case errors.Is(err, load.ErrUnsure):
+			if err := t.o.Sleep(ctx, backoff(2)); err != nil {
+				return nil, err
+			}
+			if number, err = read(); err != nil {
+				return nil, err
+			}
+		case errors.As(err, &e) && e.Class != stop:
+			return post()
+		}
+		if number == "" {
+			return nil, fmt.Errorf("fortnox: order %s: %w: %w", d.Sale.Order, load.ErrUnsure, err)
+		}
+	} else {
+		t.mu.Lock()
+		ours := again || t.register.verified["invoicing "+d.Sale.Order]
+		t.mu.Unlock()
+		var there wrapped[wireInvoice]
+		if err := t.get(ctx, "/invoices/"+url.PathEscape(number), nil, &there); err != nil {
+			return nil, err
+		}
+		i := there.Invoice
+		if !ours || i == nil || bool(i.Booked) || bool(i.Cancelled) || strings.HasPrefix(i.token(t.tokenField()), "kvitt:") && i.token(t.tokenField()) != string(reference(d.ID)) && !t.copied(i) {
+			return post()
+		}
+	}
+	var made wrapped[wireInvoice]
+	if err := t.write(ctx, http.MethodPut, "/invoices/"+url.PathEscape(number), nil, wrapped[wireInvoice]{Invoice: &body}, &made); err != nil {
+		return nil, err
+	}
+	if made.Invoice == nil || made.Invoice.DocumentNumber == "" {
+		return nil, fmt.Errorf("fortnox: invoice %s: no answer: %w", number, load.ErrUnsure)
+	}
+	return made.Invoice, nil
+}
+
+// copied reports whether an invoice carries the reference of its order, which Fortnox copies.
+func (t *Target) copied(i *wireInvoice) bool {
+	return strings.HasPrefix(string(i.ExternalInvoiceReference2), "kvitt:order-")
 }
 
 // withCustomer gives an edit the customer the schema requires.

@@ -20,7 +20,7 @@ func (t *Target) sendOrder(ctx context.Context, d load.Document, again bool) (lo
 	if err != nil {
 		return load.Posted{}, err
 	}
-	included, ref := yes(true), text(reference(d.ID))
+	included, ref := yes(true), text(reference("order-"+d.ID))
 	body := wireOrder{CustomerNumber: text(customer), OrderDate: text(day(d.Date)), Currency: "SEK", VATIncluded: &included,
 		YourOrderNumber: text(clean(d.Sale.OrderNumber, 75)), Comments: text(clean("kvitt "+d.Sale.DocumentID, 1024)),
 		ExternalInvoiceReference1: text(clean(d.Sale.OrderNumber, 80)), ExternalInvoiceReference2: ref}

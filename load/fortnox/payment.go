@@ -160,7 +160,7 @@ func (t *Target) taken(number string) bool {
 
 // pay makes one payment be there and books it. there is what was found of it.
 func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there *wirePayment) (load.Posted, error) {
-	s := d.Pays
+	s, found := d.Pays, there != nil
 	number, err := strconv.Atoi(s.Invoice)
 	if err != nil {
 		return load.Posted{}, &load.Refusal{Why: "invoice number " + s.Invoice + " is no number", Do: "pay it by hand in Fortnox", Err: load.ErrRefused}
@@ -218,15 +218,22 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 		})
 		if err != nil {
 			t.forget(s.Invoice)
+			if errors.Is(err, load.ErrRefused) {
+				_, _ = t.do(ctx, http.MethodDelete, path, nil, "application/json", nil)
+			}
 			return load.Posted{}, err
 		}
 		there.Number = number
 	}
-	t.mu.Lock()
-	if n, ok := t.register.open[s.Invoice]; ok {
-		t.register.open[s.Invoice] = n - b.amount
+	if found {
+		t.forget(s.Invoice) // what was open may have been read with it or without
+	} else {
+		t.mu.Lock()
+		if n, ok := t.register.open[s.Invoice]; ok {
+			t.register.open[s.Invoice] = n - b.amount
+		}
+		t.mu.Unlock()
 	}
-	t.mu.Unlock()
 	p := load.Posted{Voucher: voucherName(there.VoucherSeries, there.VoucherNumber, there.VoucherYear)}
 	p.Number = string(there.Number)
 	return p, nil
@@ -282,6 +289,7 @@ func (t *Target) apart(ctx context.Context, d load.Document, again bool) (load.P
 		}
 		p.Parts = append(p.Parts, part)
 	}
+	p.Parts = append(p.Parts, load.Part{Kind: load.KindInvoice, Number: s.Invoice})
 	return p, nil
 }
 
@@ -333,7 +341,13 @@ func (t *Target) setOff(ctx context.Context, d load.Document, number string, aga
 	if err != nil {
 		return nil, err
 	}
-	n := min(theirs, -ours)
+	if !sameSign(theirs, -ours) {
+		theirs = 0
+	}
+	n := theirs
+	if ours.Abs() < theirs.Abs() {
+		n = -ours
+	}
 	if again {
 		first := *d.Pays
 		first.Invoice = d.Sale.Credits
@@ -347,7 +361,7 @@ func (t *Target) setOff(ctx context.Context, d load.Document, number string, aga
 			n = said(found.Amount)
 		}
 	}
-	if n <= 0 {
+	if n == 0 {
 		return nil, nil
 	}
 	var parts []load.Part
@@ -361,7 +375,9 @@ func (t *Target) setOff(ctx context.Context, d load.Document, number string, aga
 			return nil, err
 		}
 		if closed != 0 {
-			n = closed.Abs()
+			if i == 0 {
+				n = closed
+			}
 			parts = append(parts, load.Part{Kind: load.KindPayment, Number: made.Number, Voucher: made.Voucher})
 		}
 	}

@@ -364,3 +364,66 @@ func TestAReaderDoesNotMakeAFile(t *testing.T) {
 		t.Error("a file was made")
 	}
 }
+
+// Two readers of one file in one process do not share settings, and a file that was replaced is
+// read anew while the one before is still open.
+func TestReadersApart(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ledger.duckdb")
+	write := func(answer string) {
+		t.Helper()
+		next := filepath.Join(dir, "next.duckdb")
+		db := open(t, next, duck.Options{})
+		run(t, db, "create table books as select "+answer+" as answer")
+		run(t, db, "checkpoint")
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1")
+	apart := duck.Options{ReadOnly: true, Sealed: true, Apart: true, MemoryLimit: "100MB"}
+	first := open(t, path, apart)
+	again := open(t, path, apart)
+	write("2")
+	after := open(t, path, apart)
+	for i, x := range []struct {
+		db   *duck.DB
+		want int64
+	}{{first, 1}, {again, 1}, {after, 2}} {
+		if n := count(t, x.db, "select answer from books"); n != x.want {
+			t.Errorf("reader %d sees %d, not %d", i, n, x.want)
+		}
+	}
+	items, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, it := range items {
+		if strings.HasPrefix(it.Name(), ".reader") {
+			t.Errorf("%s is left behind", it.Name())
+		}
+	}
+}
+
+func TestOnlyQuery(t *testing.T) {
+	db := open(t, "", duck.Options{})
+	run(t, db, "create table t (a integer)")
+	ctx := context.Background()
+	for _, ok := range []string{"select 1", "select * from t;", "from t", "with x as (select 1) select * from x", "describe t", "summarize t", "show tables", "explain select 1", "values (1)"} {
+		if err := db.OnlyQuery(ctx, ok); err != nil {
+			t.Errorf("%s: %v", ok, err)
+		}
+	}
+	for _, not := range []string{"select 1; select 2", "insert into t values (1)", "delete from t", "update t set a = 2", "drop table t", "create temp table x as select 1",
+		"select 1; drop table t", "set threads = 1", "pragma threads = 1", "attach ':memory:' as x", "copy t to 'x'", "begin", "load httpfs", "install httpfs", "call pragma_version(); select 1", "prepare p as select 1", "", "checkpoint"} {
+		if err := db.OnlyQuery(ctx, not); err == nil {
+			t.Errorf("taken for a query: %s", not)
+		}
+	}
+	if n := count(t, db, "select count(*) from t"); n != 0 {
+		t.Errorf("something was run: %d rows", n)
+	}
+}

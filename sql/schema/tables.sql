@@ -46,6 +46,7 @@ create table set_methods (
     source varchar, rank integer, match varchar,
     receivable smallint, clearing smallint, bank smallint, fee smallint, fee_vat_account smallint, reserve smallint, dispute smallint
 );
+create table set_fees (source varchar, rank integer, method varchar, percent_e4 bigint, fixed_minor bigint, currency varchar, from_date date, to_date date);
 create table set_words (source varchar, rank integer, type_glob varchar, detail_glob varchar, kind varchar);
 create table set_sales (country varchar, customer varchar, rate_bp integer, sales smallint, vat smallint, oss boolean);
 create table set_rates (currency varchar, date date, price_e8 bigint);
@@ -91,6 +92,12 @@ create table payouts (
     -- What is paid if the provider's total means something else, where it does not say which: the rows decide.
     -- The two texts name the meanings, for stated.
     other_amount_minor bigint, reading varchar, other_reading varchar, reading_held varchar -- first | other
+);
+-- What the sale and refund lines of a booked payout settled: documents of a source (null: booked elsewhere and not
+-- looked for), or nothing that is known, which is on suspense. The proof reads these few rows and not the lines.
+create table payout_settles (
+    source varchar, payout_id varchar, document_source varchar, fate varchar, -- receivable | suspense
+    gross_minor bigint, rounding_minor bigint, lines bigint
 );
 create table payout_parts (source varchar, payout_id varchar, part varchar, lines_total bigint, lines_here bigint, blob_id bigint);
 create table payout_flags (source varchar, payout_id varchar, kind varchar, reason varchar, amount_minor bigint, evidence varchar, blob_id bigint);
@@ -144,6 +151,14 @@ create table booked_lines (
 -- The sums of booked_lines, per class, role and account.
 create table class_sums (class_no integer, role varchar, account smallint, amount_minor bigint, amount_currency_minor bigint, postings bigint, run_no integer);
 
+-- What lines of one source settled of another's documents: a shop's sales, paid out by a provider.
+create view settled_for_others as
+select b.class_no, split_part(b.settles, '/', 1) as source_of, sum(b.counter)::bigint as minor
+from booked_lines as b
+inner join line_classes as c using (class_no)
+where not starts_with(b.settles, c.source || '/')
+group by all;
+
 create view entries as
 select * from entry_rows
 union all
@@ -189,6 +204,26 @@ create table erp_entries (entry_id uuid, erp_document_id varchar);
 -- follows by a correction entry (posting_rules §9).
 create table erp_roundings (
     document_id varchar, role varchar, account smallint, country varchar, rate_bp integer, amount_minor bigint, erp_document_id varchar
+);
+
+---------- the bank's own word
+
+create table bank_statements (
+    account varchar, statement_id varchar, currency varchar, from_date date, to_date date,
+    opening_minor bigint, closing_minor bigint, balanced boolean, off_minor bigint, key varchar, blob_id bigint, run_no integer
+);
+create table bank_rows (
+    line_id uuid, account varchar, booked_date date, value_date date, currency varchar, amount_minor bigint, reference varchar,
+    text varchar, party varchar, -- of other lines than a provider's: only words that may be references, and nobody's name
+    provider varchar, locator varchar, blob_id bigint, run_no integer
+);
+create table bank_matches (line_id uuid, source varchar, payout_id varchar, how varchar, difference_minor bigint);
+
+---------- how complete the books were when a run ended
+
+create table run_scores (
+    run_no integer, source varchar, currency varchar, payouts bigint, missing bigint, completeness_bp bigint,
+    settled bigint, p50_days bigint, p99_days bigint, cleared_bp bigint, unexplained_minor bigint
 );
 
 ---------- what the next booking has to look at

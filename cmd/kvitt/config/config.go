@@ -27,11 +27,14 @@ type Config struct {
 	Jitter   time.Duration     // a scheduled run is later by less than this
 	Serve    Serve
 	Notify   Notify
-	VaultKey string    // opens the vault of tokens: an age identity or a passphrase; "" for the key file
-	Warnings []Warning // in file order
-	Digest   string    // SHA-256 of Redacted, lower-case hex
+	VaultKey string // opens the vault of tokens: an age identity or a passphrase; "" for the key file
+	// BankStatements is the folder of the bank's camt.053 files, absolute; "" for none.
+	BankStatements string
+	Warnings       []Warning // in file order
+	Digest         string    // SHA-256 of Redacted, lower-case hex
 
-	redacted []byte
+	redacted       []byte
+	bankStatements string // as written
 }
 
 // A SourceConfig is one [[source]] block, as far as fetching cares.

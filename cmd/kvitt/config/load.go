@@ -91,6 +91,7 @@ func (r *reader) config(file section) *Config {
 	c.Schedule, c.Jitter = r.schedule(file)
 	c.Serve = r.serve(file)
 	c.Notify = r.notify(file)
+	c.bankStatements, c.BankStatements = r.bank(file)
 	c.Settings = transform.Settings{
 		Company:   co,
 		Sales:     r.sales(file, co, blocks),

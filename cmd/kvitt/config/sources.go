@@ -41,7 +41,7 @@ func (r *reader) readSources(file section, co transform.Company) []block {
 	}
 	var blocks []block
 	for i, s := range subs {
-		blocks = append(blocks, r.source(s, i))
+		blocks = append(blocks, r.source(s, i, co))
 	}
 	return blocks
 }
@@ -53,7 +53,7 @@ username = "${KLARNA_USERNAME}"
 password = "${KLARNA_PASSWORD}"
 `
 
-func (r *reader) source(s section, i int) block {
+func (r *reader) source(s section, i int, co transform.Company) block {
 	name := s.text("name", "", "klarna")
 	s.title = fmt.Sprintf("[[source]] number %d", i+1)
 	if name != "" {
@@ -110,6 +110,7 @@ func (r *reader) source(s section, i int) block {
 		Accounts:  s.sourceAccounts(defaults),
 		Methods:   s.methods(),
 		LineTypes: s.lineTypes(),
+		Fees:      s.fees(co.Currency),
 	}
 	return b
 }
