@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -41,6 +42,7 @@ type app struct {
 	quiet                         bool
 	frozen                        bool // KVITT_NOW is set
 	screen                        *screen
+	log                           *slog.Logger
 }
 
 // Errors that carry their exit status.

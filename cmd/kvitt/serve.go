@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -41,6 +42,7 @@ var printable = []struct{ word, file string }{
 
 func (a *app) serveCommand() *cobra.Command {
 	var show string
+	var setUp bool
 	cmd := &cobra.Command{
 		Use: "serve", Short: "schedule, webhooks, metrics and console, in one process",
 		Long: "Runs by the schedule, takes webhooks at /hooks/NAME, shows /metrics, /healthz and /readyz. It may be\nstopped or killed at any moment; what was begun is finished when it is started again.",
@@ -48,18 +50,122 @@ func (a *app) serveCommand() *cobra.Command {
 			if show != "" {
 				return a.printDeployed(show)
 			}
-			cfg, _, err := a.load()
-			if err != nil {
+			a.startClock()
+			cfg, err := a.loadToServe()
+			if err != nil && !setUp {
 				return err
 			}
-			if err := cfg.Serve.MayListen(); err != nil {
-				return err
+			for ctx := cmd.Context(); ctx.Err() == nil; {
+				if err != nil {
+					a.logger().Warn("the configuration is not complete: only the set-up pages are served", "err", err)
+					if err := a.serveSetUp(ctx); err != nil {
+						return err
+					}
+				} else if err := a.serve(ctx, cfg); !errors.Is(err, errConfigChanged) {
+					return err
+				}
+				cfg, err = a.loadToServe()
 			}
-			return a.serve(cmd.Context(), cfg)
+			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&setUp, "setup", false, "begin without a complete configuration: serve the pages that write one")
 	cmd.Flags().StringVar(&show, "print", "", "print a file and end: systemd, timer, container, alerts or dashboard")
 	return cmd
+}
+
+// loadToServe loads a configuration that may be served.
+func (a *app) loadToServe() (*config.Config, error) {
+	cfg, _, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	return cfg, cfg.Serve.MayListen()
+}
+
+// errConfigChanged ends a serve whose configuration is another now.
+var errConfigChanged = errors.New("the configuration changed")
+
+// untilChanged returns when kvitt.toml was changed and is still right. One that is wrong is said and
+// left: what is served goes on by the one before.
+func (a *app) untilChanged(ctx context.Context, lg *slog.Logger, idle func() bool) error {
+	stamp := func() (t time.Time, n int64) {
+		if st, err := os.Stat(a.configPath); err == nil {
+			t, n = st.ModTime(), st.Size()
+		}
+		return t, n
+	}
+	at, size := stamp()
+	changed := false
+	for {
+		if err := (wallClock{a.clock}).Sleep(ctx, 2*time.Second, nil); err != nil {
+			return err
+		}
+		if t, n := stamp(); !t.Equal(at) || n != size {
+			at, size = t, n
+			_, err := a.loadToServe()
+			if changed = err == nil; err != nil {
+				lg.Warn("kvitt.toml was changed and is not right; the one before is served", "err", err)
+			}
+		}
+		if changed && idle() {
+			return errConfigChanged
+		}
+	}
+}
+
+// serveSetUp serves the console on this machine until the configuration is complete.
+func (a *app) serveSetUp(ctx context.Context) error {
+	lg := a.logger()
+	dir := filepath.Join(filepath.Dir(a.configPath), "data")
+	held, err := pipeline.Hold(dir, "serve.lock", "serve", a.clock())
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	pages, err := a.console(ctx, dir, nil, lg)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", pages)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answerJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": version})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		answerJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "the configuration is not complete"})
+	})
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:8740")
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	fmt.Fprintf(a.stdout, "kvitt serve: listening on http://%s\n", listener.Addr())
+	srv := newHTTPServer(mux, lg)
+	go func() {
+		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			stop(err)
+		}
+	}()
+	go func() { stop(a.untilChanged(ctx, lg, func() bool { return true })) }()
+	<-ctx.Done()
+	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(end); err != nil {
+		srv.Close()
+	}
+	if err := context.Cause(ctx); !errors.Is(err, errConfigChanged) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func newHTTPServer(h http.Handler, lg *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(lg.Handler(), slog.LevelDebug),
+	}
 }
 
 func (a *app) printDeployed(word string) error {
@@ -90,7 +196,8 @@ type server struct {
 
 	called   atomic.Bool // a webhook came since a batch was taken
 	stopping atomic.Bool
-	notAgain time.Time // no batch of webhooks before; of the schedule's goroutine alone
+	busy     atomic.Bool // a run is on
+	notAgain time.Time   // no batch of webhooks before; of the schedule's goroutine alone
 }
 
 const (
@@ -103,7 +210,6 @@ const (
 
 // serve runs until ctx ends.
 func (a *app) serve(ctx context.Context, cfg *config.Config) error {
-	a.startClock()
 	lg := a.logger()
 	held, err := pipeline.Hold(cfg.DataDir, "serve.lock", "serve", a.clock())
 	if err != nil {
@@ -132,22 +238,31 @@ func (a *app) serve(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{
-		Handler: s.handler(hooks), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(lg.Handler(), slog.LevelDebug),
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	pages, err := a.console(ctx, cfg.DataDir, cfg, lg)
+	if err != nil {
+		listener.Close()
+		return err
 	}
+	srv := newHTTPServer(s.handler(hooks, pages), lg)
 	scheme := "http"
 	if cfg.Serve.TLSCert != "" {
 		scheme = "https"
 	}
 	fmt.Fprintf(a.stdout, "kvitt serve: listening on %s://%s\n", scheme, listener.Addr())
-	for name, at := range s.schedule.Next() {
-		lg.Info("next run", "job", name, "at", at.In(zone).Format("2006-01-02 15:04 -0700"))
+	next := s.schedule.Next()
+	for _, name := range slices.Sorted(maps.Keys(next)) {
+		lg.Info("next run", "job", name, "at", next[name].In(zone).Format("2006-01-02 15:04 -0700"))
 	}
 
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	var both sync.WaitGroup
+	both.Go(func() {
+		if err := a.untilChanged(ctx, lg, func() bool { return !s.busy.Load() }); errors.Is(err, errConfigChanged) {
+			lg.Info("kvitt.toml was changed: it is served anew")
+			stop(err)
+		}
+	})
 	both.Go(func() {
 		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			stop(fmt.Errorf("listen: %w", err))
@@ -181,6 +296,8 @@ func (a *app) startClock() {
 		return
 	}
 	set, started := a.clock(), time.Now()
+	a.frozen = false
+	a.logger().Warn("KVITT_NOW sets the clock, which goes on from there", "now", set.Format(time.RFC3339))
 	a.clock = func() time.Time { return set.Add(time.Since(started)) }
 }
 
@@ -262,7 +379,8 @@ func (s *server) scheduled(ctx context.Context, due []schedule.Job) error {
 // run is one run of the whole pipeline, told to those who want to know.
 func (s *server) run(ctx context.Context, command string, sel pipeline.Selection) (pipeline.Result, error) {
 	s.metrics.Running(true)
-	defer s.metrics.Running(false)
+	s.busy.Store(true)
+	defer func() { s.metrics.Running(false); s.busy.Store(false) }()
 	p := s.project(s.cfg)
 	p.Log = s.log
 	p.Progress = nil
@@ -341,9 +459,9 @@ func (s *server) small() *pipeline.Project {
 }
 
 // handler is everything that is served.
-func (s *server) handler(hooks []webhook.Source) http.Handler {
+func (s *server) handler(hooks []webhook.Source, pages http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", s.console())
+	mux.Handle("/", pages)
 	mux.Handle("/hooks/", webhook.New(webhook.Options{
 		Sources: hooks, Queue: s.queue, Now: s.clock, Log: s.log, Count: s.metrics.Webhook, BehindProxy: s.cfg.Serve.BehindProxy,
 		Kept: func() {
@@ -367,18 +485,6 @@ func (s *server) handler(hooks []webhook.Source) http.Handler {
 		}
 	})
 	return mux
-}
-
-// console is what stands at /: the pages for people.
-func (s *server) console() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/" {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintln(w, "kvitt serve: /metrics, /healthz, /readyz, and POST /hooks/NAME for webhooks")
-	})
 }
 
 func answerJSON(w http.ResponseWriter, status int, v any) {
