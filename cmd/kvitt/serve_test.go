@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -167,14 +168,14 @@ func (b *buffer) String() string {
 var listening = regexp.MustCompile(`listening on (https?://\S+)`)
 
 // serving runs kvitt serve in this process until stop is called, which returns how it ended.
-func serving(t *testing.T, e env) (url string, log *buffer, stop func() int) {
+func serving(t *testing.T, e env, args ...string) (url string, log *buffer, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var both buffer
 	ended := make(chan int, 1)
 	go func() {
 		a := &app{env: func(k string) (string, bool) { v, ok := e[k]; return v, ok }, clock: time.Now, stdout: &both, stderr: &both}
-		ended <- a.main(ctx, []string{"serve"})
+		ended <- a.main(ctx, append([]string{"serve"}, args...))
 	}()
 	once := sync.OnceValue(func() int { cancel(); code := <-ended; said.hear([]string{"serve"}, both.String()); return code })
 	t.Cleanup(func() { once() })
@@ -439,4 +440,54 @@ func TestServeKilledAtAnyMomentFollowsWhatItAnswered(t *testing.T) {
 		t.Errorf("posted is not what is booked (-ledger +SIE):\n%s", diff)
 	}
 	b.env.kvitt("verify").want(t, 0)
+}
+
+// With --setup it begins without a configuration, serves the pages that write one, and goes on with
+// the rest as soon as there is one. A configuration that changes is served anew; a wrong one is not.
+func TestServeBeginsWithoutAConfigurationAndFollowsIt(t *testing.T) {
+	t.Parallel()
+	b := newButik(t, 1, "")
+	right, err := os.ReadFile(b.env["KVITT_CONFIG"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.env.kvitt("--config", filepath.Join(b.dir, "nowhere.toml"), "serve").want(t, 2, "there is no such file")
+	if l, err := net.Listen("tcp", "127.0.0.1:8740"); err != nil {
+		t.Skip("the usual port is taken: ", err)
+	} else {
+		l.Close()
+	}
+	if err := os.Remove(b.env["KVITT_CONFIG"]); err != nil {
+		t.Fatal(err)
+	}
+	url, log, stop := serving(t, b.env, "--setup")
+	if code, _ := get(t, url+"/setup"); code != 200 {
+		t.Errorf("the set-up page: %d", code)
+	}
+	if code, _ := get(t, url+"/readyz"); code != http.StatusServiceUnavailable {
+		t.Errorf("ready without a configuration: %d", code)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(b.env["KVITT_CONFIG"], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addresses := func() []string { return listening.FindAllString(log.String(), -1) }
+	write(string(right))
+	eventually(t, "it serves what was written", func() bool { return len(addresses()) == 2 })
+	write(string(right) + "[nonsense]\n")
+	eventually(t, "what is wrong is said", func() bool { return strings.Contains(log.String(), "unknown section [nonsense]") })
+	write(string(right) + "metrics_token = \"${WOO_HOOK}\"\n")
+	eventually(t, "it is served anew", func() bool { return len(addresses()) == 3 })
+	url = strings.TrimPrefix(addresses()[2], "listening on ")
+	if code, _ := get(t, url+"/metrics", "X-Forwarded-For", "203.0.113.5", "Authorization", "Bearer hook-secret"); code != 200 {
+		t.Errorf("metrics with the token: %d", code)
+	}
+	if code, _ := get(t, url+"/metrics", "X-Forwarded-For", "203.0.113.5", "Authorization", "Bearer hook-secret2"); code != http.StatusUnauthorized {
+		t.Errorf("metrics with another token: %d", code)
+	}
+	if code := stop(); code != 0 {
+		t.Errorf("it ended with %d:\n%s", code, log)
+	}
 }
