@@ -77,6 +77,14 @@ func (a *app) checks(ctx context.Context, cfg *config.Config, p *pipeline.Projec
 	} else {
 		add("green", "clock", "%s", a.clock().UTC().Format(time.RFC3339))
 	}
+	if err := cfg.Serve.MayListen(); err != nil {
+		add("red", "kvitt serve", "%v", err)
+	}
+	for _, src := range p.Sources {
+		if h := src.Connector.Hook; h != nil && h.Unsigned && src.Inbox == "" && src.Config.Keys["webhook_secret"] == "" {
+			add("yellow", "webhooks of "+src.Name, "they are not signed: set webhook_secret and put it into their address; until then they are refused and polling finds it all")
+		}
+	}
 	c := cfg.Settings.Company
 	add("green", "company", "%s, books in %s, days in %s, fiscal year from %s", c.Name, c.Currency, c.TimeZone, c.FiscalYear)
 	out = append(out, dataDir(p.DataDir))

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -41,6 +42,7 @@ type app struct {
 	quiet                         bool
 	frozen                        bool // KVITT_NOW is set
 	screen                        *screen
+	log                           *slog.Logger
 }
 
 // Errors that carry their exit status.
@@ -130,7 +132,7 @@ func (a *app) root() *cobra.Command {
 	for _, c := range []*cobra.Command{
 		a.initCommand(), a.demoCommand(), a.checkCommand(), a.runCommand(), a.backfillCommand(), a.testCommand(),
 		a.planCommand(), a.postCommand(), a.reverseCommand(), a.connectCommand(), a.statusCommand(), a.explainCommand(), a.queryCommand(), a.exportCommand(),
-		a.ossCommand(), a.resolveCommand(), a.verifyCommand(), a.rebuildCommand(), a.versionCommand(),
+		a.ossCommand(), a.resolveCommand(), a.verifyCommand(), a.rebuildCommand(), a.versionCommand(), a.serveCommand(),
 	} {
 		root.AddCommand(c)
 	}

@@ -20,7 +20,15 @@ var version = "dev"
 // memoryLimit keeps a run below a gigabyte: DuckDB spills to the data directory instead.
 const memoryLimit = "500MB"
 
+// logger returns the log of this invocation.
 func (a *app) logger() *slog.Logger {
+	if a.log == nil {
+		a.log = a.newLogger()
+	}
+	return a.log
+}
+
+func (a *app) newLogger() *slog.Logger {
 	level := slog.LevelInfo
 	if a.quiet {
 		level = slog.LevelError

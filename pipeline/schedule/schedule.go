@@ -137,6 +137,7 @@ func (s *Schedule) Next() map[string]time.Time {
 
 // Run does what is due until ctx ends.
 func (s *Schedule) Run(ctx context.Context) error {
+	said := ""
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -156,6 +157,10 @@ func (s *Schedule) Run(ctx context.Context) error {
 				case ctx.Err() != nil:
 					return ctx.Err()
 				case errors.Is(err, ErrBusy):
+					if err.Error() != said {
+						said = err.Error()
+						s.Log.Info("it waits its turn", "err", err)
+					}
 					wait = min(wait, busyWait)
 				case err != nil:
 					s.Log.Error("it is tried again", "err", err)
