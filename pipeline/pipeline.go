@@ -95,6 +95,8 @@ type work struct {
 	gone                           []string             // IDs that a source does not know
 	booked, replaying, wasComplete bool
 	journal, firstOff              string
+	through                        string // a replay stops after this run; "" goes through all
+	fixed                          bool   // a replay keeps the settings it was given
 }
 
 // A freshFile is an inbox file as it was when it was archived.

@@ -33,6 +33,9 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 		return st, err
 	}
 	for _, info := range infos {
+		if w.through != "" && info.ID > w.through {
+			break
+		}
 		step, err := w.replayStep(ctx, info)
 		if err != nil {
 			return st, err
@@ -71,7 +74,11 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 			w.firstOff = info.ID
 		}
 	}
-	return st, nil
+	// What each run counted when it ended.
+	if err := w.db.Exec(ctx, "create or replace temp table looked_at as select document_id from payouts; create temp table if not exists touched_payouts (source varchar, payout_id varchar)"); err != nil {
+		return st, err
+	}
+	return st, w.countLineExceptions(ctx)
 }
 
 // A replayStep is what a run says about itself.

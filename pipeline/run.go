@@ -207,7 +207,7 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		if err := w.db.Exec(ctx, "insert into meta values ('settings', $v)", duck.Named("v", digestOf(n.Body))); err != nil {
 			return err
 		}
-		if !w.replaying {
+		if !w.replaying || w.fixed {
 			return nil
 		}
 		var s transform.Settings

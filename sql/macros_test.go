@@ -244,7 +244,7 @@ func TestViewsExplainThemselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"balances", "documents", "entries", "erp_documents", "exceptions", "lineage", "open_items", "oss", "payout_lines", "payouts", "postings", "proof", "runs"}
+	want := []string{"aliases", "balances", "decisions", "documents", "entries", "erp_documents", "exceptions", "lineage", "open_items", "oss", "payout_lines", "payouts", "postings", "proof", "runs"}
 	if diff := cmp.Diff(want, views); diff != "" {
 		t.Errorf("views mismatch (-want +got):\n%s", diff)
 	}
