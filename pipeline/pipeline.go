@@ -68,6 +68,7 @@ type Project struct {
 	ConfigDigest string
 	Config       []byte // effective settings without secrets, for the archive
 	Version      string
+	By           string           // who runs it, for the manifest
 	Now          func() time.Time // the date of everything; KVITT_NOW may hold it still
 	Wall         func() time.Time // only ever used to say how long something took
 	Log          *slog.Logger

@@ -142,6 +142,12 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 		and not exists (select 1 from decided as x where x.document_id = p.document_id and x.line_id is null and x.action = 'ignore' and x.kind = p.why_kind)`); err != nil {
 		return err
 	}
+	debit, err := w.db.Count(ctx, `select (
+			select coalesce(sum(amount_minor), 0) from posting_rows where amount_minor > 0 and run_no = (select run_no from this_run)
+		)::bigint + (select coalesce(sum(amount_minor), 0) from class_sums where amount_minor > 0 and run_no = (select run_no from this_run))::bigint`)
+	if err != nil {
+		return err
+	}
 	w.Log.Debug("counted")
 	status := "done"
 	switch {
@@ -159,7 +165,7 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	if err := w.publish(ctx, false); err != nil {
 		return fmt.Errorf("publish: %w; the ledger itself is safe, run again to publish it", err)
 	}
-	m := archive.Manifest{RunID: w.runID, Command: command, StartedAt: w.began, FinishedAt: finished, CodeVersion: w.Version,
+	m := archive.Manifest{RunID: w.runID, Command: command, By: w.By, DebitMinor: debit, StartedAt: w.began, FinishedAt: finished, CodeVersion: w.Version,
 		ConfigDigest: w.ConfigDigest, LedgerDigest: res.Digest, JournalDigest: w.journal, Entries: res.Entries, Postings: res.Postings, Status: status,
 		Counts: map[string]int64{"records": res.Records, "posted": res.Posted, "exceptions": res.Exceptions, "held": res.Held}}
 	if _, err := w.run.Finish(m); err != nil {
