@@ -130,7 +130,7 @@ func (a *app) root() *cobra.Command {
 	for _, c := range []*cobra.Command{
 		a.initCommand(), a.demoCommand(), a.checkCommand(), a.runCommand(), a.backfillCommand(), a.testCommand(),
 		a.planCommand(), a.postCommand(), a.statusCommand(), a.explainCommand(), a.queryCommand(), a.exportCommand(),
-		a.ossCommand(), a.resolveCommand(), a.diffCommand(), a.verifyCommand(), a.rebuildCommand(), a.versionCommand(),
+		a.ossCommand(), a.resolveCommand(), a.docsCommand(), a.diffCommand(), a.verifyCommand(), a.rebuildCommand(), a.versionCommand(),
 	} {
 		root.AddCommand(c)
 	}

@@ -91,3 +91,18 @@ func TestADecisionFromTheCommandLine(t *testing.T) {
 		t.Error("the exception did not open again")
 	}
 }
+
+// TestTheSystemDocumentsItself: what the configuration, the rules and the archive hold is in the document, and no
+// secret of it.
+func TestTheSystemDocumentsItself(t *testing.T) {
+	e, _, _ := demoWorld(t)
+	o := e.kvitt("docs", "system").want(t, 0, "Exempel Handel AB (556000-0167)", "| klarna | Klarna |", "| 1585 |", "| 2670 |", "sales to consumers, FI, 25.5 %, One Stop Shop",
+		"| adyen | MiscCosts | fee | program |", "50_payout_proof.sql", "entries_balance", "Processing history", "behandlingshistorik", "5 kap. 11 §", "| 4 | reference |", "match:DOCUMENT")
+	run := e.one(t, "select run_id from recon.runs limit 1")
+	if !strings.Contains(o.out, "| "+run+" |") {
+		t.Errorf("the run %s is not in the processing history", run)
+	}
+	if strings.Contains(o.out, sandbox.Password) {
+		t.Error("it holds a secret")
+	}
+}
