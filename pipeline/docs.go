@@ -71,7 +71,7 @@ func (d *docs) system() {
 	d.line("# System documentation and processing history\n")
 	d.line("Of the books that %s (%s) keeps with kvitt %s. Written %s; configuration %s.\n", s.Company.Name, orDash(s.Company.OrgNumber), p.Version,
 		p.Now().UTC().Format(time.RFC3339), p.ConfigDigest)
-	d.line("System documentation (systemdokumentation) is chapters 1 to 8, processing history (behandlingshistorik) chapter 9. Together with the archive they show how each post came to be.\n")
+	d.line("System documentation (systemdokumentation) is chapters 1 to 8, processing history (behandlingshistorik) chapter 9: bokföringslagen 5 kap. 11 §. Together with the archive they show how each post came to be.\n")
 
 	d.line("## 1. What the system does\n")
 	d.line("It reads orders, deliveries, refunds and settlement reports from the sources below, keeps every byte of them, books them as double entries in %s by the rules of chapter 5, and hands the sums to the accounting system (%s) as vouchers. Book dates are days in %s; the fiscal year begins on %s.\n",

@@ -70,15 +70,24 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 			m.FinishedAt.UTC().Format(timestamp), m.Status, m.Counts["records"], m.Counts["posted"], m.Counts["exceptions"], w.runNo)); err != nil {
 			return st, err
 		}
+		if err := w.restoreScores(ctx, m.Counts); err != nil {
+			return st, err
+		}
 		if st.Digest != m.LedgerDigest && w.firstOff == "" {
 			w.firstOff = info.ID
 		}
 	}
-	// What each run counted when it ended.
-	if err := w.db.Exec(ctx, "create or replace temp table looked_at as select document_id from payouts; create temp table if not exists touched_payouts (source varchar, payout_id varchar)"); err != nil {
+	if w.runNo == 0 {
+		return st, nil
+	}
+	// What a run counts when it ends is counted once, of everything.
+	if err := w.lookAtEverything(ctx); err != nil {
 		return st, err
 	}
-	return st, w.countLineExceptions(ctx)
+	if err := w.countLines(ctx, touchedPayouts); err != nil {
+		return st, err
+	}
+	return st, w.matchBank(ctx)
 }
 
 // A replayStep is what a run says about itself.

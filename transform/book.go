@@ -6,7 +6,8 @@
 // is the new entries. Running it twice is running it once.
 //
 // The path of one order: staging put it into documents and document_lines and its ID into
-// todo_documents; 10 gathers its lines by VAT rate; the splits add what has no lines; 30
+// todo_documents; 10 gathers its lines by VAT rate; 20 finds out whether another source delivered it
+// before; the splits add what has no lines; 30
 // decides whether it can be booked; 40 gives its postings; 90 books what differs. Then the
 // payout that pays it: 50 proves it; 60 and the ladder find the document of each line; 70
 // gives the lines' postings; 80 those of the payout itself; 91 lists what needs a person;
@@ -90,8 +91,14 @@ func Book(ctx context.Context, lg *slog.Logger, wall func() time.Time, db *duck.
 		(document_id varchar, kind varchar, text varchar, minor bigint, evidence varchar, suggestion varchar)`)
 	if st.Documents > 0 {
 		b.rule("10_document_groups")
+		if b.count("select count(*) from set_sources where invoices or refunds") > 1 {
+			b.rule("20_adoptions")
+		} else {
+			b.exec("no adoptions", "create or replace temp table adoptions (document_id varchar, same_as varchar, resembles varchar, evidence varchar, same_amount boolean)")
+		}
 		b.splits()
 		b.rule("30_document_states")
+		b.rule("35_erp_roundings")
 		b.rule("40_document_postings")
 		b.apply()
 	}

@@ -65,7 +65,7 @@ func (b *booking) match() {
 	var lines []Line
 	err := b.db.Each(b.ctx, `
 		select c.line_id::varchar, c.source, c.payout_id, coalesce(c.settles, ''), c.amount, coalesce(c.event_at, timestamp '1970-01-01'), c.row_off,
-			c.rung, c.evidence, c.document_id, c.document_kind, c.state, coalesce(c.document_amount, 0), coalesce(c.document_at, timestamp '1970-01-01'), coalesce(c.order_id, ''), c.same_currency
+			c.rung, c.evidence, c.document_id, c.document_kind, c.state, coalesce(c.document_amount, 0), coalesce(c.document_at, timestamp '1970-01-01'), coalesce(c.order_id, ''), c.same_currency, c.is_shop
 		from candidates as c
 		where c.line_id not in (select line_id from plain_matches)
 		order by c.paid_date, c.source, c.payout_id, c.line_id, c.rung, c.document_id`,
@@ -75,7 +75,7 @@ func (b *booking) match() {
 			var at, docAt time.Time
 			var amount int64
 			if err := scan(&l.ID, &l.Source, &l.Payout, &l.Settles, &l.Amount, &at, &l.RowOff,
-				&c.Rung, &c.Evidence, &c.Document, &c.Kind, &c.State, &amount, &docAt, &c.OrderID, &c.SameCurrency); err != nil {
+				&c.Rung, &c.Evidence, &c.Document, &c.Kind, &c.State, &amount, &docAt, &c.OrderID, &c.SameCurrency, &c.Shop); err != nil {
 				return err
 			}
 			l.At, c.At = at, docAt

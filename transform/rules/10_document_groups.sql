@@ -13,7 +13,8 @@ lines as (
         d.document_id, d.country, l.gross_minor, l.vat_minor, l.rate_bp,
         case
             when l.line_type in ('gift_card', 'store_credit') then 'gift_card'
-            when l.line_type = 'sales_tax' then 'unknown' -- a US tax row: no rule of ours says where it goes
+            -- Tax and duty collected for others, and words nobody knows: no rule of ours says where they go.
+            when l.line_type in ('sales_tax', 'duty', 'unknown') then 'unknown'
             else 'goods'
         end as class
 

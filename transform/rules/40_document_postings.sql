@@ -63,6 +63,18 @@ converted_rows as (
     from rows as r
     inner join facts as f using (document_id)
 
+    union all by name
+
+    -- What the ERP's own VAT made of it (35_erp_roundings books it).
+    select
+        f.*, r.role, r.account, case r.role when 'sales' then '1 sales' else '2 vat' end as rank, r.country as row_country, r.rate_bp,
+        case when f.is_home then r.amount_minor else 0 end as in_currency, r.amount_minor as in_home
+    from (
+        select document_id, role, account, country, rate_bp, sum(amount_minor)::bigint as amount_minor
+        from erp_roundings group by document_id, role, account, country, rate_bp having sum(amount_minor) <> 0
+    ) as r
+    inner join facts as f using (document_id)
+
 ),
 
 with_receivable as (

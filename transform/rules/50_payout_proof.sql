@@ -226,7 +226,8 @@ select
                 'minor': coalesce(flag_amount, 0), 'evidence': flag_evidence, 'suggestion': 'get the report from the provider again'}
         when flag_kind is not null
             then {'status': 'held', 'kind': flag_kind, 'text': flag_reason, 'minor': flag_amount, 'evidence': flag_evidence,
-                'suggestion': 'ask the provider which delivery of it is right'}
+                'suggestion': case flag_kind when 'flow_conflict' then 'remove one of the two sources, or payouts from the flows of one of them'
+                    else 'ask the provider which delivery of it is right' end}
         when len(unknown) > 0
             then {'status': 'held', 'kind': 'unknown_line_type', 'text': 'nobody mapped the type ' || array_to_string(list_sort(unknown), ', '),
                 'minor': coalesce(amount_minor, 0), 'evidence': null,

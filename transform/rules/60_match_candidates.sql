@@ -18,30 +18,36 @@ known_keys as (
 
 ),
 
-other_names as (
+-- Lines booked before that have no document of their own yet. Only their references are taken apart.
+unmatched as (
 
-    select line_id, normal_reference(unnest(string_split(other_references, '|'))) as normal
-    from payout_lines
-    where {{late}} and other_references is not null
-
-),
-
-open_lines as (
-
-    select l.line_id, l.source, l.payout_id
+    select l.line_id, l.source, l.payout_id, l.order_key, l.event_key, l.order_reference, l.other_references
     from payout_lines as l
     inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
     cross join this_run as r
     where p.booked_run < r.run_no
         and {{late}}
-        and (
-            l.event_key in (select value from known_keys where key_type = 'event_id')
-            or l.order_key in (select value from known_keys where key_type = 'order_id')
-            or normal_reference(l.order_key) in (select normal from known_keys where key_type = 'payment_id')
-            or normal_reference(l.order_reference) in (select normal from known_keys where key_type in ('order_number', 'reference'))
-            or l.line_id in (select line_id from other_names where normal in (select normal from known_keys where key_type in ('order_number', 'reference')))
-        )
+        and l.gross_minor <> 0
         and not exists (select 1 from line_matches as m where m.line_id = l.line_id and m.state = 'matched')
+
+),
+
+names as (
+
+    select line_id, unnest(string_split(concat_ws('|', order_key, order_reference, other_references), '|')) as name
+    from unmatched
+
+),
+
+open_lines as (
+
+    select line_id from unmatched where event_key in (select value from known_keys where key_type = 'event_id')
+    union
+    select line_id from unmatched where order_key in (select value from known_keys where key_type = 'order_id')
+    union
+    select line_id from names where normal_reference(name) in (select normal from known_keys where key_type in ('order_number', 'reference'))
+    union
+    select line_id from names where payment_reference(name) in (select normal from known_keys where key_type = 'payment_id')
 
 ),
 
@@ -94,9 +100,15 @@ pairs as (
 
     union all
 
+    -- A payment app gets the shop's payment ID and nothing else, and hands it on as whatever
+    -- reference the provider has, sometimes decorated.
     select w.line_id, k.document_id, 3, 'payment_id ' || k.value
-    from work_lines as w
-    inner join document_keys as k on k.key_type = 'payment_id' and k.normal = normal_reference(w.order_key)
+    from (
+        select line_id, payment_reference(unnest(string_split(concat_ws('|', order_key, order_reference, other_references), '|'))) as normal
+        from work_lines
+        where exists (select 1 from document_keys where key_type = 'payment_id')
+    ) as w
+    inner join document_keys as k on k.key_type = 'payment_id' and k.normal = w.normal
 
     union all
 
@@ -125,7 +137,7 @@ pairs as (
 -- The keys of a document that is the same as another one lead to that one.
 led as (
 
-    select p.line_id, coalesce(x.target, p.document_id) as document_id, p.rung, p.evidence, starts_with(p.evidence, 'alias ') as is_alias
+    select p.line_id, coalesce(x.target, p.document_id) as document_id, p.rung, p.evidence, starts_with(p.evidence, 'alias ') or x.target is not null as is_alias
     from pairs as p
     left join document_decisions as x on x.document_id = p.document_id and x.action = 'duplicate'
 
@@ -135,15 +147,17 @@ select
     w.line_id, w.source, w.payout_id, w.settles, w.amount, w.currency, w.event_at, w.row_off, w.paid_date, w.booked_run,
     p.rung, min(p.evidence) as evidence,
     d.document_id, d.kind as document_kind, s.state, d.amount_minor as document_amount, d.event_at as document_at, d.source || '/' || d.order_id as order_id,
-    d.currency = w.currency as same_currency
+    d.currency = w.currency as same_currency, coalesce(o.is_shop, false) as is_shop
 
 from led as p
 inner join work_lines as w using (line_id)
-inner join documents as d using (document_id)
-inner join document_states as s using (document_id)
+-- What names an adopted document means the one it was adopted by.
+left join document_states as a on a.document_id = p.document_id and a.same_as is not null
+inner join documents as d on d.document_id = coalesce(a.same_as, p.document_id)
+inner join document_states as s on s.document_id = d.document_id
 left join set_sources as o on o.source = d.source
 
-where (d.source = w.source or coalesce(o.is_shop, false) or p.is_alias)
+where (d.source = w.source or coalesce(o.is_shop, false) or a.same_as is not null or p.is_alias)
     and s.state <> 'not_ours'
     and (d.kind = w.settles or d.kind = 'order')
 

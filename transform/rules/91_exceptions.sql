@@ -58,6 +58,7 @@ inner join todo_payouts as t on t.source = p.source and t.payout_id = p.payout_i
 update exceptions as x set status = 'resolved', closed_at = r.began
 from this_run as r
 where x.status = 'open' and x.document_id in (select document_id from looked_at)
+    and not starts_with(coalesce(x.evidence, ''), 'ERP document ') -- those are between us and the ERP
     and (x.kind, x.document_id) not in (select (kind, document_id) from raised);
 
 update exceptions as x set reason = n.reason, amount_minor = n.amount_minor, evidence = n.evidence, suggestion = n.suggestion
