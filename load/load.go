@@ -61,6 +61,7 @@ type Kept struct {
 	VoucherID string
 	Number    string
 	Debit     ledger.Minor // the sum of its debits
+	Text      string       // as it is kept, in the target's spelling
 }
 
 // An Auditor is a target that can read back everything that was posted to it.

@@ -72,6 +72,7 @@ type Project struct {
 	ConfigDigest   string
 	Config         []byte // effective settings without secrets, for the archive
 	Version        string
+	By             string           // who runs it, for the manifest
 	Now            func() time.Time // the date of everything; KVITT_NOW may hold it still
 	Wall           func() time.Time // only ever used to say how long something took
 	Log            *slog.Logger
@@ -105,6 +106,8 @@ type work struct {
 	blobs                          sync.Mutex
 	behind                         bool // the ERP booked something otherwise, and the ledger is to follow
 	journal, firstOff              string
+	through                        string // a replay stops after this run; "" goes through all
+	fixed                          bool   // a replay keeps the settings it was given
 }
 
 // A freshFile is an inbox file as it was when it was archived.

@@ -109,6 +109,9 @@ func (w *work) post(ctx context.Context, digest string) (int64, error) {
 	if len(pl.Vouchers) == 0 {
 		return recovered, nil
 	}
+	if err := w.sealVouchers(pl); err != nil {
+		return recovered, err
+	}
 	batches, err := w.Target.Prepare(pl.Vouchers, w.began)
 	if err != nil {
 		return recovered, fmt.Errorf("post: %w", err)
@@ -124,6 +127,25 @@ func (w *work) post(ctx context.Context, digest string) (int64, error) {
 	w.Log.Info("posted", "vouchers", posted, "batches", len(batches))
 	return posted, nil
 }
+
+// sealVouchers writes the head of the archive's chain into the vouchers' texts: who holds the ERP's books can
+// prove that the archive they stand on is the one that was there when they were posted.
+func (w *work) sealVouchers(pl *Plan) error {
+	last, err := w.arch.Last()
+	if err != nil || last.RunID == "" {
+		return err
+	}
+	for i := range pl.Vouchers {
+		pl.Vouchers[i].Text += ", " + chainWord + " " + last.Digest.String()[:chainLen]
+	}
+	return nil
+}
+
+// chainWord and chainLen say how the head of the chain stands in a voucher's text.
+const (
+	chainWord = "chain"
+	chainLen  = 16
+)
 
 func (w *work) postBatch(ctx context.Context, pl *Plan, b load.Batch) (int64, error) {
 	note := erpNote{Batch: b.Name, Target: w.TargetName}

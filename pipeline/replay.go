@@ -33,6 +33,9 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 		return st, err
 	}
 	for _, info := range infos {
+		if w.through != "" && info.ID > w.through {
+			break
+		}
 		step, err := w.replayStep(ctx, info)
 		if err != nil {
 			return st, err

@@ -236,6 +236,12 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 		and not exists (select 1 from decided as x where x.document_id = p.document_id and x.line_id is null and x.action = 'ignore' and x.kind = p.why_kind)`); err != nil {
 		return err
 	}
+	debit, err := w.db.Count(ctx, `select (
+			select coalesce(sum(amount_minor), 0) from posting_rows where amount_minor > 0 and run_no = (select run_no from this_run)
+		)::bigint + (select coalesce(sum(amount_minor), 0) from class_sums where amount_minor > 0 and run_no = (select run_no from this_run))::bigint`)
+	if err != nil {
+		return err
+	}
 	w.Log.Debug("counted")
 	status := "done"
 	switch {
@@ -253,7 +259,7 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	if err := w.publish(ctx, false); err != nil {
 		return fmt.Errorf("publish: %w; the ledger itself is safe, run again to publish it", err)
 	}
-	m := archive.Manifest{RunID: w.runID, Command: command, StartedAt: w.began, FinishedAt: finished, CodeVersion: w.Version,
+	m := archive.Manifest{RunID: w.runID, Command: command, By: w.By, DebitMinor: debit, StartedAt: w.began, FinishedAt: finished, CodeVersion: w.Version,
 		ConfigDigest: w.ConfigDigest, LedgerDigest: res.Digest, JournalDigest: w.journal, Entries: res.Entries, Postings: res.Postings, Status: status,
 		Counts: map[string]int64{"records": res.Records, "posted": res.Posted, "exceptions": res.Exceptions, "held": res.Held}}
 	maps.Copy(m.Counts, scores)
@@ -318,7 +324,7 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		if err := w.db.Exec(ctx, "insert into meta values ('settings', $v)", duck.Named("v", digestOf(n.Body))); err != nil {
 			return err
 		}
-		if !w.replaying {
+		if !w.replaying || w.fixed {
 			return nil
 		}
 		var s transform.Settings

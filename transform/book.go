@@ -298,3 +298,27 @@ func (b *booking) nextChunk() bool {
 		insert into chunked select * from chunk`, chunkLines))
 	return b.count("select count(*) from chunk") > 0
 }
+
+// A Rule is one step of the rules and what it says of itself.
+type Rule struct{ Name, Says string }
+
+// Rules returns every step in the order they run, each with its own first comment.
+func Rules() []Rule {
+	items, err := rules.ReadDir("rules")
+	if err != nil {
+		panic(err) // the files are in the binary
+	}
+	var out []Rule
+	for _, it := range items {
+		var says []string
+		for line := range strings.Lines(rule(strings.TrimSuffix(it.Name(), ".sql"))) {
+			line = strings.TrimSpace(line)
+			if !strings.HasPrefix(line, "--") || strings.Contains(line, "{{") || line == "--" {
+				break
+			}
+			says = append(says, strings.TrimSpace(strings.TrimLeft(line, "- ")))
+		}
+		out = append(out, Rule{it.Name(), strings.Join(says, " ")})
+	}
+	return out
+}

@@ -75,6 +75,7 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		ConfigDigest:   cfg.Digest,
 		Config:         cfg.Redacted(),
 		Version:        version,
+		By:             a.person(),
 		Now:            a.clock,
 		Wall:           time.Now,
 		Log:            lg,

@@ -41,14 +41,15 @@ var reports = []report{
 }
 
 func (a *app) reportCommand(r report) *cobra.Command {
-	limit := 0
+	limit, when := 0, ""
 	cmd := &cobra.Command{
 		Use: r.name, Short: r.short,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.published(cmd, func(db *duck.DB) error { return a.report(cmd, db, r, limit) })
+			return a.asOf(cmd, when, func(db *duck.DB) error { return a.report(cmd, db, r, limit) })
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 200, "rows of a table; 0 for all")
+	asOfFlag(cmd, &when)
 	return cmd
 }
 
@@ -112,7 +113,7 @@ func quoteJSON(s string) string {
 var quarterForm = regexp.MustCompile(`^\d{4}Q[1-4]$`)
 
 func (a *app) ossCommand() *cobra.Command {
-	quarter := ""
+	quarter, when := "", ""
 	cmd := &cobra.Command{
 		Use: "oss --quarter 2026Q3", Short: "VAT of other EU countries for the One Stop Shop",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -121,7 +122,7 @@ func (a *app) ossCommand() *cobra.Command {
 			}
 			where := "quarter = " + duck.Quote(quarter)
 			r := report{view: "oss", columns: "country, vat_rate, rate_type, supply, base, vat, base_eur, vat_eur, documents", where: where, order: "country, vat_rate"}
-			return a.published(cmd, func(db *duck.DB) error {
+			return a.asOf(cmd, when, func(db *duck.DB) error {
 				if err := a.report(cmd, db, r, 0); err != nil {
 					return err
 				}
@@ -136,6 +137,7 @@ func (a *app) ossCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&quarter, "quarter", "", "e.g. 2026Q3")
+	asOfFlag(cmd, &when)
 	return cmd
 }
 

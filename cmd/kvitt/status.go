@@ -9,10 +9,11 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	return &cobra.Command{
+	when := ""
+	cmd := &cobra.Command{
 		Use: "status", Short: "the last runs, how complete the books are, open exceptions",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.published(cmd, func(db *duck.DB) error {
+			return a.asOf(cmd, when, func(db *duck.DB) error {
 				if a.format != "table" {
 					return a.report(cmd, db, report{view: "runs", order: "run_id desc"}, 0)
 				}
@@ -44,4 +45,6 @@ func (a *app) statusCommand() *cobra.Command {
 			})
 		},
 	}
+	asOfFlag(cmd, &when)
+	return cmd
 }
