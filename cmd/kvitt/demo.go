@@ -90,7 +90,7 @@ func (a *app) demo(cmd *cobra.Command, dir string) error {
 		{"booked", `select source, kind, count(*) as documents, sum(amount) as amount from recon.documents
 			where status in ('open', 'settled', 'booked') and kind <> 'order' group by source, kind order by source, kind`},
 		{"balances", "select account, name, balance from recon.balances order by account"},
-		{"proof: clearing accounts against what the providers carry, on the last day", `select source, currency, date, ledger_balance, provider_balance, difference, explained
+		{"proof: what the ledger says the providers owe, against what they and their documents say, on the last day", `select source, currency, date, ledger_balance, provider_balance, difference, explained, unexplained
 			from recon.proof qualify row_number() over (partition by source, currency order by date desc) = 1 order by source`},
 	} {
 		t, _, err := db.Table(ctx, s.query, 0)
@@ -152,6 +152,14 @@ username = %q
 password = %q
 base_url = %q
 currency = "SEK"
+[[source.fee]]                 # what the contract says: kvitt query "select * from recon.fees"
+method  = "pay_in_x"
+percent = "2.79"
+fixed   = "3.00"
+[[source.fee]]
+method  = "*"
+percent = "2.99"
+fixed   = "3.00"
 
 [[source]]
 name      = "adyen"
