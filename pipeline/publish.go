@@ -34,7 +34,7 @@ var months = map[string]string{
 const nullPartition = "__HIVE_DEFAULT_PARTITION__"
 
 // wholeViews are small or change everywhere: they are one file.
-var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "runs"}
+var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "runs", "decisions", "aliases"}
 
 // marker stands in the published folder while all of it is of one run. It is taken away
 // before anything is booked: what a killed run booked or half wrote is published whole by
@@ -63,6 +63,7 @@ func syncDir(dir string) error {
 // publish puts a copy of the ledger where readers find it, as a database and as Parquet.
 // Readers of the old copy keep it; they are never blocked. It closes the database.
 func (w *work) publish(ctx context.Context, everything bool) error {
+	defer w.phase("publish")()
 	start := w.Wall()
 	everything = everything || !w.wasComplete
 	segments, err := w.segments(ctx, everything)

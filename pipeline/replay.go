@@ -74,11 +74,14 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 			w.firstOff = info.ID
 		}
 	}
+	if w.runNo == 0 {
+		return st, nil
+	}
 	// What a run counts when it ends is counted once, of everything.
 	if err := w.lookAtEverything(ctx); err != nil {
 		return st, err
 	}
-	if err := w.countLineExceptions(ctx); err != nil {
+	if err := w.countLines(ctx, touchedPayouts); err != nil {
 		return st, err
 	}
 	return st, w.matchBank(ctx)

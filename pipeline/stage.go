@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,6 +33,7 @@ type staging struct {
 	nextPos archive.Position
 	records int64
 	macros  map[string]bool
+	only    string // a payout that is staged anew: nothing else of the bytes is taken in
 }
 
 type blobRow struct {
@@ -124,10 +126,13 @@ func (s *staging) take(rec archive.Record) error {
 		if err := s.flush(); err != nil {
 			return err
 		}
+		if rec.Note.Kind == "decision" {
+			return s.takeDecision(rec.Note)
+		}
 		return s.w.takeNote(s.ctx, rec.Note)
 	}
 	b := rec.Blob
-	if len(s.blobs) > 0 && (b.Source != s.source || b.Stream != s.stream || s.size > chunkBytes) {
+	if len(s.blobs)+len(s.bodies) > 0 && (b.Source != s.source || b.Stream != s.stream || s.size > chunkBytes) {
 		if err := s.flush(); err != nil {
 			return err
 		}
@@ -147,6 +152,12 @@ func (s *staging) take(rec archive.Record) error {
 		return nil
 	}
 	if in := src.Connector.Inbox; in != nil && string(in.Stream) == b.Stream && b.MediaType == "text/csv" {
+		if b.Gone {
+			return s.gone(*src, row)
+		}
+		if len(in.Sections) > 0 {
+			return s.sections(*src, row, b)
+		}
 		return s.report(*src, row, b)
 	}
 	s.blobs = append(s.blobs, row)
@@ -157,19 +168,39 @@ func (s *staging) take(rec archive.Record) error {
 	if err != nil {
 		return err
 	}
+	if b.MediaType == extract.Sequence {
+		body = asObject(body)
+	}
 	s.bodies = append(s.bodies, jsonBody{b.Seq, b.Key, string(body)})
 	s.size += len(body)
 	return nil
 }
 
+// asObject makes one object of a sequence of answers, so that a model sees all of a document
+// at once: {"answers": [...]}.
+func asObject(seq []byte) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"answers":[`)
+	for i, text := range extract.Texts(seq) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(text)
+	}
+	b.WriteString("]}")
+	return b.Bytes()
+}
+
 // flush stages the JSON answers gathered so far.
 func (s *staging) flush() error {
-	if len(s.blobs) == 0 {
+	if len(s.blobs) == 0 && len(s.bodies) == 0 {
 		return nil
 	}
 	defer func() { s.blobs, s.bodies, s.size = nil, nil, 0 }()
-	if err := s.w.db.Insert(s.ctx, "blobs", s.blobs); err != nil {
-		return err
+	if len(s.blobs) > 0 {
+		if err := s.w.db.Insert(s.ctx, "blobs", s.blobs); err != nil {
+			return err
+		}
 	}
 	if len(s.bodies) == 0 {
 		return nil
@@ -202,6 +233,15 @@ func (s *staging) flush() error {
 	if err := s.useMacros(*src); err != nil {
 		return err
 	}
+	if file := src.Connector.Prepare; file != "" {
+		text, err := fs.ReadFile(src.Connector.Files, file)
+		if err != nil {
+			return err
+		}
+		if err := db.Exec(s.ctx, string(text)); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
 	for _, m := range src.Connector.Models {
 		if string(m.Stream) != s.stream {
 			continue
@@ -210,7 +250,7 @@ func (s *staging) flush() error {
 			return err
 		}
 	}
-	return nil
+	return s.claimed(*src)
 }
 
 func (s *staging) useMacros(src Source) error {

@@ -31,6 +31,12 @@ func (s *staging) model(src Source, m extract.Model) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.File, err)
 	}
+	if s.only != "" && !strings.HasPrefix(m.Entity, "payout") {
+		return nil
+	}
+	if err := s.narrow(src, m.Entity); err != nil {
+		return fmt.Errorf("%s: %w", m.File, err)
+	}
 	merge, ok := merges[m.Entity]
 	if !ok {
 		return fmt.Errorf("%s: there is no entity %q", m.File, m.Entity)
@@ -110,7 +116,7 @@ where d.document_id not in (select document_id from document_lines);`,
 
 	"document_keys": `
 insert into document_keys by name
-select distinct d.document_id, i.key_type, i.value, normal_reference(i.value) as normal
+select distinct d.document_id, i.key_type, i.value, case i.key_type when 'payment_id' then payment_reference(i.value) else normal_reference(i.value) end as normal
 from incoming as i
 inner join documents as d on d.source = {{source}} and d.kind = i.kind and d.doc_ref = i.doc_ref
 where d.document_id not in (select document_id from document_keys);`,
@@ -159,7 +165,11 @@ select name_of(content || '|' || ordinal) as line_id, * exclude (content, ordina
 
 create or replace temp table known_parts as
 select distinct l.payout_id, l.part from payout_lines as l
-where l.source = {{source}} and (l.payout_id, l.part) in (select (payout_id, part) from named_lines);
+where l.source = {{source}} and (l.payout_id, l.part) in (select (payout_id, part) from named_lines)
+union
+-- A page more of a payout that is booked: it stays as it was booked.
+select distinct n.payout_id, n.part from named_lines as n
+inner join payouts as p on p.source = {{source}} and p.payout_id = n.payout_id and p.booked_run is not null;
 
 -- The same page again: the same rows are nothing new, others are flagged and not taken in.
 insert into payout_flags by name

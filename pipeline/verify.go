@@ -25,6 +25,7 @@ type Finding struct {
 	What  string // "archive", "entries_balance", "published/ledger.duckdb"
 	Says  string // what it proves
 	Wrong []string
+	Notes []string // worth knowing, and not wrong
 }
 
 // maxWrong is how many faults of one kind are listed.
@@ -44,7 +45,7 @@ func (p *Project) Verify(ctx context.Context) ([]Finding, error) {
 		if len(wrong) > maxWrong {
 			wrong = append(wrong[:maxWrong], fmt.Sprintf("and %d more", len(wrong)-maxWrong))
 		}
-		out = append(out, Finding{what, says, wrong})
+		out = append(out, Finding{What: what, Says: says, Wrong: wrong})
 	}
 
 	arch, err := archive.Open(p.path("archive"), archive.Options{ReadOnly: true})

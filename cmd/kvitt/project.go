@@ -44,7 +44,7 @@ func (a *app) logger() *slog.Logger {
 
 // load reads the configuration and builds what the pipeline is handed.
 func (a *app) load() (*config.Config, *pipeline.Project, error) {
-	cfg, err := config.Load(a.configPath, a.env, all.Sources())
+	cfg, err := config.Load(a.configPath, a.env, all.Sources(), config.Keyring(keyringEntry), config.Targets("sie", "fortnox"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,14 +71,16 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		Wall:           time.Now,
 		Log:            lg,
 		Memory:         memoryLimit,
+		ERPRequests:    &pipeline.Counter{},
 	}
 	if !a.quiet && isTerminal(a.stderr) {
 		p.Progress = a.screen.progress
 	}
 	connectors := all.Sources()
+	kept := openVault(cfg)
 	for _, s := range cfg.Sources {
 		src := pipeline.Source{Name: s.Name, Config: s.Extract, Flows: s.Flows, Inbox: s.Inbox, StartDate: s.StartDate, FollowDays: s.FollowDays}
-		src.Config.Now = a.clock
+		src.Config.Now, src.Config.Vault = a.clock, kept
 		for _, c := range connectors {
 			if c.Name == s.Provider {
 				src.Connector = c
@@ -88,8 +90,16 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		if src.Connector.Every != nil {
 			opts.Every = src.Connector.Every(src.Config)
 		}
+		if n := src.Connector.Largest; n > 0 { // a file, not a page: it takes its time too
+			opts.MaxBody, opts.TryTimeout = n, 10*time.Minute
+		}
 		src.Config.Client = transport.New(opts)
 		p.Sources = append(p.Sources, src)
+	}
+	p.Mode = cfg.ERP.Mode
+	if cfg.ERP.Provider == "fortnox" {
+		p.Outbox = a.fortnox(cfg, p, kept)
+		return p
 	}
 	p.Target = &sie.Target{
 		Dir:         p.SIEDir(),

@@ -1,7 +1,7 @@
 -- stg_klarna__payout_lines: one row per transaction of a payout. Renames, casts, gives
 -- each row its sign; no joins, no sums over rows.
 --
--- Stream: payout_lines (a page)
+-- Stream: payout_lines (a page), settlement_files (the second table of a file)
 -- Key:    payout_id + the row's own values; equal rows are told apart by their order
 -- Units:  minor units; net > 0 is to us, a fee > 0 is a cost
 -- Source: https://docs.klarna.com/settlement-reports/
@@ -10,6 +10,15 @@
 -- never computed again. Capture and refund IDs come as "" where there are none.
 
 with
+
+-- Taken out of the file before anything is unnested: or each of its rows would carry the whole of it.
+files as materialized (
+
+    select blob_id, klarna_file_payout(body) as asked_for, body ->> '$.offset' as portion, from_json(body -> '$.sections[1]', '["JSON"]') as rows
+    from raw
+    where json_exists(body, '$.sections')
+
+),
 
 items as (
 
@@ -21,6 +30,13 @@ items as (
         unnest(from_json(body -> '$.transactions', '["JSON"]')) as item
 
     from raw
+
+    where not json_exists(body, '$.sections')
+
+    union all by name
+
+    select blob_id, asked_for, (x ->> '$.line')::bigint as position, klarna_transaction(x) as item, 'line ' || (x ->> '$.line') as line, portion
+    from (select blob_id, asked_for, portion, unnest(rows) as x from files)
 
 ),
 
@@ -53,7 +69,7 @@ signed as (
 
 select
     coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) as payout_id,
-    part,
+    coalesce(part, 'payout_lines/' || coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) || '?offset=' || portion) as part,
     type as provider_type,
     nullif(detail, '') as provider_detail,
     lower(item ->> '$.initial_payment_method_type') as method,
@@ -75,7 +91,10 @@ select
     upper(coalesce(nullif(item ->> '$.shipping_country', ''), item ->> '$.purchase_country')) as country,
     nullif(concat_ws(' ', item ->> '$.klarna_comment', item ->> '$.reversal_reference'), '') as text,
     position as row_no,
-    '$.transactions[' || position || ']' as locator,
+    coalesce(line, '$.transactions[' || position || ']') as locator,
     blob_id
 
 from signed
+
+-- A row of a file with several payouts that does not say which one it is of: its payout does not add up without it.
+where coalesce(nullif(item ->> '$.payment_reference', ''), asked_for) is not null

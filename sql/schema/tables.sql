@@ -69,7 +69,8 @@ create table document_groups (
     document_id varchar, class varchar, country varchar, rate_bp integer, gross_minor bigint, vat_minor bigint, how varchar
 );
 create table document_states (
-    document_id varchar, state varchar, -- booked | held | not_ours | known
+    document_id varchar, state varchar, -- booked | held | not_ours | known | adopted
+    same_as varchar, -- the document of another source that an adopted one is
     receivable smallint, company_minor bigint, -- the account its receivable is on, and the amount in company currency
     why_kind varchar, why varchar, why_minor bigint, evidence varchar, suggestion varchar
 );
@@ -187,7 +188,22 @@ create table exceptions (
 create table erp_documents (
     erp_document_id varchar, kind varchar, target varchar, voucher_group varchar, book varchar, book_date date, through_run integer,
     document_id varchar, erp_number varchar, reference varchar, currency varchar, amount_minor bigint, entries bigint,
-    status varchar, posted_at timestamp, batch varchar
+    status varchar, -- planned | failed (refused, and tried again) | sent | posted | reversed
+    posted_at timestamp, batch varchar,
+    -- Of targets that take one document at a time:
+    scheme varchar,      -- how the ledger was divided into documents: "document", "voucher/day"; null for files
+    erp_voucher varchar, -- the ERP's voucher: series, number, financial year
+    erp_date date,       -- where the ERP booked it on another day
+    body varchar,        -- what is sent, until it is answered
+    parts varchar,       -- what else was made for it, as JSON
+    why varchar          -- of a failed one
+);
+-- Which document of the ERP an entry is in. Entries in files are told by through_run instead.
+create table erp_entries (entry_id uuid, erp_document_id varchar);
+-- What the ERP's voucher of an invoice says beyond the ledger: an öre of VAT that it computed otherwise. The ledger
+-- follows by a correction entry (posting_rules §9).
+create table erp_roundings (
+    document_id varchar, role varchar, account smallint, country varchar, rate_bp integer, amount_minor bigint, erp_document_id varchar
 );
 
 ---------- the bank's own word
@@ -210,10 +226,37 @@ create table run_scores (
     settled bigint, p50_days bigint, p99_days bigint, cleared_bp bigint, unexplained_minor bigint
 );
 
+---------- what people decided
+
+-- A decision answers one exception. It is in force until it is undone or another one takes its place.
+create table decisions (
+    decision_id varchar, exception_id varchar, kind varchar, source varchar, document_id varchar, line_id uuid,
+    action varchar,          -- match account kind accept keep duplicate rate ignore retry
+    target varchar,          -- the document matched, or the one this is a duplicate of; of kind: the provider's word
+    account smallint, vat_account smallint, line_kind varchar, price_e8 bigint,
+    amount_minor bigint,     -- what the exception was about: a sum that moves on is a new exception
+    through_blob bigint,     -- what had been read when it was decided
+    earlier_blobs varchar, was_booked boolean, -- of a changed payout that was accepted: what its first delivery came in, and whether that was booked
+    reason varchar, decided_by varchar, decided_at timestamp, run_no integer,
+    undone_by varchar, undone_reason varchar, undone_at timestamp, undone_run integer
+);
+create view decided as select * from decisions where undone_run is null;
+
+-- What decisions taught: a reference that means an order, a word of a provider's that means a kind.
+create table aliases (
+    alias_id varchar, decision_id varchar, source varchar,
+    what varchar,            -- reference | word
+    name varchar, detail varchar, -- the reference as it is compared, or the word and its detail
+    to_source varchar, to_order varchar, to_kind varchar,
+    learned_by varchar, learned_at timestamp, run_no integer, forgotten_by varchar, forgotten_at timestamp, forgotten_run integer
+);
+
 ---------- what the next booking has to look at
 
 create table todo_documents (document_id varchar);
 create table todo_payouts (source varchar, payout_id varchar);
+create table todo_lines (line_id uuid);                             -- of booked payouts, decided anew
+create table todo_reopened (source varchar, payout_id varchar, as_first boolean); -- booked before, and to be proven again; as_first: by its first delivery
 
 -- The canonical lines of the books (see transform/rules/95_digest.sql).
 create view book_lines as
@@ -259,4 +302,5 @@ where l.gross_minor <> 0 and coalesce(l.order_key, l.event_key, l.order_referenc
     and not exists (
         select 1 from unnest(string_split(concat_ws('|', l.order_reference, l.other_references), '|')) as u (r)
         where normal_reference(u.r) in (select normal from keys where normal is not null)
+            or payment_reference(u.r) in (select normal from keys where normal is not null)
     );

@@ -1,0 +1,101 @@
+-- How Mollie writes money, times and references.
+
+-- An amount in millionths of its currency, exactly; null if it is no number. An amount may have
+-- three or four decimals in a settlement's periods.
+create or replace temp macro mollie_micro(v) as
+    case when regexp_full_match(v, '-?[0-9]{1,12}(\.[0-9]{1,6})?') then (v::decimal(18, 6) * 1000000)::bigint end;
+
+-- Millionths in minor units, halves away from zero.
+create or replace temp macro mollie_round(micro, cur) as
+    div_half_away(micro, case exponent(cur) when 0 then 1000000 when 3 then 1000 else 10000 end);
+
+-- An amount in minor units; null when it is finer than its currency, which no payment can be.
+create or replace temp macro mollie_minor(v, cur) as
+    case when mollie_micro(v) % (case exponent(cur) when 0 then 1000000 when 3 then 1000 else 10000 end) = 0
+        then mollie_round(mollie_micro(v), cur) end;
+
+-- 2024-04-06T09:41:44+00:00 and 2018-04-06T06:00:01.0Z are both in use.
+create or replace temp macro mollie_time(t) as (try_cast(t as timestamptz) at time zone 'UTC');
+
+-- Metadata is whatever the merchant stored: an object, a text, a text that holds an object, or null.
+create or replace temp macro mollie_meta(m) as
+    case when json_type(m) = 'OBJECT' then m
+        when json_type(m) = 'VARCHAR' and json_valid(m ->> '$') then case when json_type((m ->> '$')::json) = 'OBJECT' then (m ->> '$')::json end
+    end;
+
+-- The order number that a shop's plugin stored as metadata. The names are those of plugins in use; none is Mollie's.
+create or replace temp macro mollie_order_number(m) as
+    coalesce(
+        nullif(mollie_meta(m) ->> '$.order_number', ''), nullif(mollie_meta(m) ->> '$.orderNumber', ''),
+        nullif(mollie_meta(m) ->> '$.order_id', ''), nullif(mollie_meta(m) ->> '$.orderId', ''),
+        nullif(mollie_meta(m) ->> '$.order', ''), nullif(mollie_meta(m) ->> '$.reference', ''),
+        case when json_type(m) = 'VARCHAR' and mollie_meta(m) is null and regexp_full_match(m ->> '$', '\S{1,64}') then m ->> '$' end,
+        case when json_type(m) in ('UBIGINT', 'BIGINT') then m ->> '$' end);
+
+-- The order number in a description, where it says that it is one: "Order #12345", "Beställning 12345", "#12345",
+-- or nothing but one word with a digit. A number in any other sentence is none.
+create or replace temp macro mollie_described(d) as
+    nullif(coalesce(
+        nullif(regexp_extract(d, '#\s?([A-Za-z0-9][A-Za-z0-9._/-]*)', 1), ''),
+        nullif(regexp_extract(trim(d), '(?i)^(?:order|ordernumber|ordernummer|order number|order no\.?|bestelling|beställning)\s*:?\s+([A-Za-z0-9._/-]*[0-9][A-Za-z0-9._/-]*)$', 1), ''),
+        case when regexp_full_match(trim(d), '[A-Za-z0-9._/-]*[0-9][A-Za-z0-9._/-]*') then trim(d) end), '');
+
+create or replace temp macro mollie_minor_of(a) as mollie_minor(a.value, upper(a.currency));
+
+-- What happened to each payment (tr_…) or order of the former Orders API (ord_…), as one list of deliveries and one of
+-- refunds. A payment that was captured is delivered by its captures, any other by being paid; an order that was
+-- authorised first by its shipments. Of refunds only those that reached the customer count: the others may yet fail.
+-- An answer is parsed once: every path into its text would read all of it again.
+create or replace temp macro mollie_payments() as table
+with parsed as (
+
+    select blob_id, from_json(body, '{
+        "id": "VARCHAR", "orderNumber": "VARCHAR", "orderId": "VARCHAR", "status": "VARCHAR", "method": "VARCHAR", "countryCode": "VARCHAR", "metadata": "JSON",
+        "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "paidAt": "VARCHAR", "authorizedAt": "VARCHAR", "description": "VARCHAR",
+        "billingAddress": {"country": "VARCHAR", "organizationName": "VARCHAR"}, "shippingAddress": {"country": "VARCHAR"},
+        "lines": [{"id": "VARCHAR", "type": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "vatRate": "VARCHAR",
+            "totalAmount": {"value": "VARCHAR", "currency": "VARCHAR"}, "vatAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}],
+        "_embedded": {
+            "captures": [{"id": "VARCHAR", "status": "VARCHAR", "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "description": "VARCHAR", "paymentId": "VARCHAR"}],
+            "payments": [{"id": "VARCHAR", "status": "VARCHAR", "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "paidAt": "VARCHAR", "authorizedAt": "VARCHAR", "description": "VARCHAR"}],
+            "shipments": [{"id": "VARCHAR", "createdAt": "VARCHAR",
+                "lines": [{"id": "VARCHAR", "type": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "vatRate": "VARCHAR",
+                    "totalAmount": {"value": "VARCHAR", "currency": "VARCHAR"}, "vatAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}]}],
+            "refunds": [{"id": "VARCHAR", "status": "VARCHAR", "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "description": "VARCHAR", "paymentId": "VARCHAR",
+                "lines": [{"id": "VARCHAR", "type": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "vatRate": "VARCHAR",
+                    "totalAmount": {"value": "VARCHAR", "currency": "VARCHAR"}, "vatAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}]}]}}') as p
+    from raw
+
+),
+
+listed as (
+
+    select
+        blob_id, p,
+        list_filter(coalesce(p._embedded.captures, []), x -> coalesce(lower(x.status), 'succeeded') = 'succeeded') as captures,
+        list_filter(coalesce(p._embedded.payments, []), x -> lower(x.status) = 'paid' and x.authorizedAt is null) as paid
+
+    from parsed
+
+)
+
+select
+    blob_id,
+    p,
+    p.id as order_id,
+    case
+        when p.id like 'ord\_%' escape '\' and len(paid) > 0
+            then list_transform(paid, x -> {'id': x.id, 'at': coalesce(x.paidAt, x.createdAt), 'amount_minor': mollie_minor_of(x.amount), 'text': x.description, 'payment': x.id, 'lines': []})
+        when p.id like 'ord\_%' escape '\'
+            then list_transform(coalesce(p._embedded.shipments, []), x -> {'id': x.id, 'at': x.createdAt,
+                'amount_minor': list_sum(list_transform(x.lines, l -> mollie_minor_of(l.totalAmount)))::bigint, 'text': null, 'payment': null, 'lines': x.lines})
+        when len(captures) > 0
+            then list_transform(captures, x -> {'id': x.id, 'at': x.createdAt, 'amount_minor': mollie_minor_of(x.amount), 'text': x.description, 'payment': x.paymentId, 'lines': []})
+        when lower(p.status) = 'paid'
+            then [{'id': p.id, 'at': coalesce(p.paidAt, p.createdAt), 'amount_minor': mollie_minor_of(p.amount), 'text': p.description, 'payment': p.id, 'lines': p.lines}]
+        else []
+    end as deliveries,
+    list_transform(list_filter(coalesce(p._embedded.refunds, []), x -> lower(x.status) = 'refunded'),
+        x -> {'id': x.id, 'at': x.createdAt, 'amount_minor': abs(mollie_minor_of(x.amount)), 'text': x.description, 'payment': x.paymentId, 'lines': x.lines}) as refunds
+
+from listed;
