@@ -96,7 +96,7 @@ func (a *app) demo(cmd *cobra.Command, dir string) error {
 			from recon.payout_lines as l inner join recon.payouts as p using (source, payout_id)
 			where p.status = 'booked' and l.kind in ('sale', 'refund') group by l.source order by l.source`},
 		{"balances", "select account, name, balance from recon.balances order by account"},
-		{"proof: clearing accounts against what the providers carry, on the last day", `select source, currency, date, ledger_balance, provider_balance, difference
+		{"proof: what the ledger says the providers owe, against what they and their documents say, on the last day", `select source, currency, date, ledger_balance, provider_balance, difference, explained, unexplained
 			from recon.proof qualify row_number() over (partition by source, currency order by date desc) = 1 order by source`},
 	} {
 		t, _, err := db.Table(ctx, s.query, 0)

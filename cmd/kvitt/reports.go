@@ -36,8 +36,9 @@ var reports = []report{
 	{name: "open-items", short: "what the providers have not settled", view: "open_items",
 		columns: "source, order_number, kind, event_date, currency, amount, age_days", order: "event_date, document_id"},
 	{name: "balances", short: "what each account holds", view: "balances", columns: "account, name, balance, postings", order: "account"},
-	{name: "proof", short: "ledger against what the providers say they carry", view: "proof",
-		columns: "source, currency, date, ledger_balance, provider_balance, difference, explained", order: "source, currency, date"},
+	{name: "proof", short: "what the ledger says the providers owe, against what they and their documents say", view: "proof",
+		columns: "source, currency, date, ledger_balance, provider_balance, difference, explained, unexplained", order: "source, currency, date",
+		hint: `unexplained must be 0.00; kvitt query "select * from recon.proof_differences" names what makes the difference`},
 }
 
 func (a *app) reportCommand(r report) *cobra.Command {

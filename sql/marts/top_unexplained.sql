@@ -5,8 +5,12 @@ select row_number() over (order by abs(amount) desc nulls last, kind, source, do
 from (
     select kind, source, document_id, currency, amount, opened_at::date as since, reason, suggestion from recon.exceptions where status = 'open'
     union all
-    select 'proof_unexplained', source, null, currency, unexplained, date, 'the ledger is off by this, and nothing has a name for it', 'kvitt verify says more; kvitt rebuild makes the ledger anew'
-    from (select * from recon.proof qualify row_number() over (partition by source, currency order by date desc) = 1) where unexplained <> 0
+    -- As the last run found it; recon.proof has it by day.
+    select 'proof_unexplained', s.source, null, s.currency, main.major(s.unexplained_minor, s.currency), r.started_at::date,
+        'the ledger is off by this, and nothing has a name for it', 'kvitt verify says more; kvitt rebuild makes the ledger anew'
+    from main.run_scores as s
+    inner join main.runs as r using (run_no)
+    where s.unexplained_minor <> 0 and s.run_no = (select max(run_no) from main.run_scores)
     union all
     select kind, source, what, currency, amount, since, reason, suggestion from recon.completeness
 )
