@@ -20,7 +20,7 @@ type segment struct {
 }
 
 // wholeViews are small or change everywhere: they are one file.
-var wholeViews = []string{"balances", "payouts", "open_items", "proof", "oss", "erp_documents", "runs"}
+var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "runs", "decisions", "aliases"}
 
 // marker stands in the published folder while all of it is of one run. It is taken away
 // before anything is booked: what a killed run booked or half wrote is published whole by
@@ -49,6 +49,7 @@ func syncDir(dir string) error {
 // publish puts a copy of the ledger where readers find it, as a database and as Parquet.
 // Readers of the old copy keep it; they are never blocked. It closes the database.
 func (w *work) publish(ctx context.Context, everything bool) error {
+	defer w.phase("publish")()
 	start := w.Wall()
 	everything = everything || !w.wasComplete
 	segments, err := w.segments(ctx, everything)
@@ -109,7 +110,7 @@ func (w *work) segments(ctx context.Context, everything bool) ([]segment, error)
 			or document_id in (select document_id from postings where role = 'receivable' and run_no = (select run_no from this_run)))`
 	if everything {
 		// A replay has booked many runs, and nothing says what the last one touched.
-		if err := w.db.Exec(ctx, "create or replace temp table looked_at as select document_id from documents; create temp table if not exists touched_payouts (source varchar, payout_id varchar)"); err != nil {
+		if err := w.lookAtEverything(ctx); err != nil {
 			return nil, err
 		}
 		runs = "select distinct run_no from entries"
@@ -149,6 +150,12 @@ func (w *work) segments(ctx context.Context, everything bool) ([]segment, error)
 		out = append(out, segment{"documents", "undated", "event_date is null"})
 	}
 	return out, nil
+}
+
+// lookAtEverything makes every document and payout one that was touched.
+func (w *work) lookAtEverything(ctx context.Context) error {
+	return w.db.Exec(ctx, `create or replace temp table looked_at as select document_id from documents union select document_id from payouts;
+		create temp table if not exists touched_payouts (source varchar, payout_id varchar)`)
 }
 
 // touchedPayouts are the payouts whose lines may read otherwise than before.

@@ -33,6 +33,7 @@ type staging struct {
 	nextPos archive.Position
 	records int64
 	macros  map[string]bool
+	only    string // a payout that is staged anew: nothing else of the bytes is taken in
 }
 
 type blobRow struct {
@@ -125,6 +126,9 @@ func (s *staging) take(rec archive.Record) error {
 		if err := s.flush(); err != nil {
 			return err
 		}
+		if rec.Note.Kind == "decision" {
+			return s.takeDecision(rec.Note)
+		}
 		return s.w.takeNote(s.ctx, rec.Note)
 	}
 	b := rec.Blob
@@ -138,6 +142,9 @@ func (s *staging) take(rec archive.Record) error {
 	row := blobRow{BlobID: b.Seq, RunNo: s.w.runNo, Source: b.Source, Stream: b.Stream, Key: b.Key,
 		FetchedAt: b.FetchedAt.UTC().Format(timestamp), SHA256: b.SHA256.String(), Size: b.Size, MediaType: b.MediaType, Gone: b.Gone,
 		PlaceRun: b.Place.Run, PlaceOffset: b.Place.Offset, PlaceLength: b.Place.Length}
+	if b.Source == bankSource {
+		return s.bankStatement(row, b)
+	}
 	src := s.w.source(b.Source)
 	if src == nil {
 		s.w.Log.Warn("archived by a source that is no longer configured; not read", "source", b.Source, "key", b.Key)

@@ -25,6 +25,7 @@ type Finding struct {
 	What  string // "archive", "entries_balance", "published/ledger.duckdb"
 	Says  string // what it proves
 	Wrong []string
+	Notes []string // worth knowing, and not wrong
 }
 
 // maxWrong is how many faults of one kind are listed.
@@ -44,7 +45,7 @@ func (p *Project) Verify(ctx context.Context) ([]Finding, error) {
 		if len(wrong) > maxWrong {
 			wrong = append(wrong[:maxWrong], fmt.Sprintf("and %d more", len(wrong)-maxWrong))
 		}
-		out = append(out, Finding{what, says, wrong})
+		out = append(out, Finding{What: what, Says: says, Wrong: wrong})
 	}
 
 	arch, err := archive.Open(p.path("archive"), archive.Options{ReadOnly: true})
@@ -129,6 +130,13 @@ func (p *Project) checkDatabase(ctx context.Context, file string, arch *archive.
 		}
 		out = append(out, f)
 	}
+	proof := Finding{What: "proof", Says: "what the ledger says a provider owes is what the provider and its documents say, but for what has a name"}
+	unexplained, err := db.Texts(ctx, `select source || ' ' || currency || ' ' || date || ': the ledger is off by ' || unexplained || ', and nothing explains it'
+		from recon.proof where unexplained <> 0 order by source, currency, date`)
+	if proof.Wrong = unexplained; err != nil {
+		proof.Wrong = append(proof.Wrong, err.Error())
+	}
+	out = append(out, proof)
 	f := Finding{What: "digest", Says: "the ledger's digest is the one the last run left in the archive"}
 	digest, err := transform.Digest(ctx, db)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/pipeline"
 	"github.com/kvitt/kvitt/sql/duck"
+	"github.com/kvitt/kvitt/transform"
 )
 
 // A verdict is one line of check.
@@ -83,7 +84,19 @@ func (a *app) checks(ctx context.Context, cfg *config.Config, p *pipeline.Projec
 		add("green", s.Name, "%s, flows %v, receivable %d, clearing %d, bank %d, fees %d", s.Provider, s.Flows, s.Accounts.Receivable, s.Accounts.Clearing, s.Accounts.Bank, s.Accounts.Fee)
 	}
 	add("green", "sales", "%d rows of country and VAT rate", len(cfg.Settings.Sales))
+	unknown, err := transform.UnknownRates(ctx, cfg.Settings.Sales, a.clock())
+	if err != nil {
+		add("yellow", "sales", "%v", err)
+	}
+	for _, says := range unknown {
+		add("yellow", "sales", "%s; sales that state it are booked all the same", says)
+	}
 	add("green", "erp", "%s, mode %s, by %s, series %s", cfg.ERP.Provider, cfg.ERP.Mode, cfg.ERP.Aggregate, cfg.ERP.Series)
+	if p.Outbox != nil && !offline {
+		for _, f := range p.Outbox.Check(ctx, p.Needs()) {
+			add(f.Light, f.What, "%s", f.Says)
+		}
+	}
 	for _, s := range p.Sources {
 		switch {
 		case s.Inbox != "":

@@ -68,7 +68,7 @@ func (a *app) demo(cmd *cobra.Command, dir string) error {
 	if !a.frozen {
 		a.clock = func() time.Time { return demoNow }
 	}
-	cfg, err := config.Load(path, a.env, all.Sources())
+	cfg, err := config.Load(path, a.env, all.Sources(), config.Targets("sie", "fortnox"))
 	if err != nil {
 		return err
 	}

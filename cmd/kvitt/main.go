@@ -75,7 +75,7 @@ func exitCode(err error) int {
 		return 4
 	case errors.As(err, &problems), errors.As(err, &problem), errors.Is(err, errUsage), errors.Is(err, pipeline.ErrUsage):
 		return 2
-	case errors.Is(err, errNeedsPerson):
+	case errors.Is(err, errNeedsPerson), errors.Is(err, pipeline.ErrRed):
 		return 3
 	}
 	return 1
@@ -129,8 +129,8 @@ func (a *app) root() *cobra.Command {
 	})
 	for _, c := range []*cobra.Command{
 		a.initCommand(), a.demoCommand(), a.checkCommand(), a.runCommand(), a.backfillCommand(), a.testCommand(),
-		a.planCommand(), a.postCommand(), a.statusCommand(), a.explainCommand(), a.queryCommand(), a.exportCommand(),
-		a.ossCommand(), a.verifyCommand(), a.rebuildCommand(), a.versionCommand(),
+		a.planCommand(), a.postCommand(), a.reverseCommand(), a.connectCommand(), a.statusCommand(), a.explainCommand(), a.queryCommand(), a.exportCommand(),
+		a.ossCommand(), a.resolveCommand(), a.verifyCommand(), a.rebuildCommand(), a.versionCommand(),
 	} {
 		root.AddCommand(c)
 	}

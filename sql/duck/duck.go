@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
 )
@@ -29,6 +30,10 @@ type Options struct {
 	TempDir     string   // where large operators spill; "" for none
 	Folders     []string // the only folders its SQL may read and write; nil with Sealed means none
 	Sealed      bool     // SQL may not reach files or the network beyond Folders, nor undo this
+	// Apart opens the file as a database of its own, whoever else in this process has a file of that
+	// name open. DuckDB would hand out the one that is open, with its settings, and after the file was
+	// replaced still the one before. Only for a file that nobody writes to.
+	Apart bool
 }
 
 // ErrFull is returned when the disk has no room left. The instance is of no use afterwards.
@@ -43,6 +48,9 @@ type (
 	NullInt64  = sql.NullInt64
 	NullTime   = sql.NullTime
 )
+
+// aliases counts the names given to files that are opened apart.
+var aliases atomic.Int64
 
 // A DB is one DuckDB file on one connection. It is not safe for concurrent use.
 type DB struct {
@@ -64,12 +72,21 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		_, err := os.Stat(path)
 		fresh = errors.Is(err, os.ErrNotExist)
 	}
+	if o.Apart {
+		// DuckDB knows files by name: a name that nobody else has is a database of its own.
+		alias := filepath.Join(filepath.Dir(path), fmt.Sprintf(".reader-%d-%d", os.Getpid(), aliases.Add(1)))
+		_ = os.Remove(alias) // of a process that had our number and was killed
+		if os.Link(path, alias) == nil {
+			defer os.Remove(alias)
+			dsn = alias + strings.TrimPrefix(dsn, path)
+		}
+	}
 	connector, err := duckdb.NewConnector(dsn, nil)
 	if err != nil {
 		return nil, fmt.Errorf("duck: %s: %w: %w", path, ErrUnusable, classify(err))
 	}
 	db := &DB{Path: path, pool: sql.OpenDB(connector)}
-	db.pool.SetMaxOpenConns(2) // one, and the one of Beside
+	db.pool.SetMaxOpenConns(4) // one, and those of Beside
 	if db.conn, err = db.pool.Conn(ctx); err != nil {
 		db.pool.Close()
 		return nil, fmt.Errorf("duck: %s: %w: %w", path, ErrUnusable, classify(err))
@@ -114,7 +131,7 @@ func (db *DB) configure(ctx context.Context, o Options) error {
 	return db.Exec(ctx, b.String())
 }
 
-// Beside opens a second connection to the same file, for work that goes on at the same time. It
+// Beside opens another connection (three at most) to the same file, for work that goes on at the same time. It
 // sees what is committed and none of db's temporary tables; it is to be closed before db.
 func (db *DB) Beside(ctx context.Context) (*DB, error) {
 	conn, err := db.pool.Conn(ctx)
@@ -180,6 +197,45 @@ func (db *DB) One(ctx context.Context, query string, args []any, dst ...any) (fo
 		return scan(dst...)
 	}, args...)
 	return found, err
+}
+
+// ErrNotAQuery is returned by OnlyQuery.
+var ErrNotAQuery = errors.New("this is not one query that only reads")
+
+// OnlyQuery says whether text is exactly one statement, and one that reads: select, with, from,
+// describe, summarize, show, explain. A sealed reader could do no harm with anything else; this says
+// so in words before it fails in DuckDB's.
+//
+// Errors: ErrNotAQuery; DuckDB's own for what it cannot parse.
+func (db *DB) OnlyQuery(ctx context.Context, text string) error {
+	return db.conn.Raw(func(c any) error {
+		conn, ok := c.(*duckdb.Conn)
+		if !ok {
+			return errors.New("duck: not a DuckDB connection")
+		}
+		// Prepare alone: PrepareContext runs all statements but the last.
+		stmt, err := conn.Prepare(text)
+		if err != nil {
+			if strings.Contains(err.Error(), "missing context") {
+				return fmt.Errorf("%w: it is none or several", ErrNotAQuery)
+			}
+			return wrap(err, text)
+		}
+		defer stmt.Close()
+		s, ok := stmt.(*duckdb.Stmt)
+		if !ok {
+			return errors.New("duck: not a DuckDB statement")
+		}
+		kind, err := s.StatementType()
+		if err != nil {
+			return wrap(err, text)
+		}
+		switch kind {
+		case duckdb.STATEMENT_TYPE_SELECT, duckdb.STATEMENT_TYPE_EXPLAIN, duckdb.STATEMENT_TYPE_RELATION:
+			return nil
+		}
+		return ErrNotAQuery
+	})
 }
 
 // Count returns the single integer that query yields.

@@ -97,20 +97,25 @@ func TestTableStopsAtTheLimit(t *testing.T) {
 	}
 }
 
-func TestValuesThatJSONCannotHold(t *testing.T) {
-	t.Skip("nan and infinity are written bare, numbers inside JSON pass through a float, decimals in a list are written as their parts")
+// What is shown has every digit, and what is written without quotes is JSON.
+func TestValuesAreShownExactly(t *testing.T) {
 	db := open(t, "", duck.Options{})
 	for expression, want := range map[string]string{
-		"'nan'::double": "null",
-		"'{\"a\": 12345678901234567890.10}'::json": `{"a": 12345678901234567890.10}`,
-		"[12.50::decimal(18, 2)]":                  "[12.50]",
+		"'nan'::double": "NaN",
+		"'-inf'::float": "-Inf",
+		"'{\"a\": 12345678901234567890.10}'::json":                              `{"a": 12345678901234567890.10}`,
+		"[12.50::decimal(18, 2)]":                                               "[12.50]",
+		"{'b': 0.10::decimal(4, 2), 'a': 'x\"y', 'n': null}":                    `{"a": "x\"y", "b": 0.10, "n": null}`,
+		"[{'day': date '2026-03-02', 'sum': 12345678901234567890123::hugeint}]": `[{"day": "2026-03-02T00:00:00Z", "sum": 12345678901234567890123}]`,
+		"map {'a': 1.50::decimal(5, 2)}":                                        `{"a": 1.50}`,
+		"true":                                                                  "true",
+		"170141183460469231731687303715884105727::hugeint":                      "170141183460469231731687303715884105727",
 	} {
-		got, _, err := db.Table(context.Background(), "select "+expression, 0)
+		got, _, err := db.Table(context.Background(), "select "+expression+" as v, 1 as one;", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := got.Rows[0][0]
-		if c.Bare && !json.Valid([]byte(c.Text)) || !c.IsNull && c.Text != want {
+		if c := got.Rows[0][0]; c.Bare && !json.Valid([]byte(c.Text)) || c.Text != want {
 			t.Errorf("%s is shown as %+v, want %s", expression, c, want)
 		}
 	}
@@ -357,5 +362,68 @@ func TestAReaderDoesNotMakeAFile(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("a file was made")
+	}
+}
+
+// Two readers of one file in one process do not share settings, and a file that was replaced is
+// read anew while the one before is still open.
+func TestReadersApart(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ledger.duckdb")
+	write := func(answer string) {
+		t.Helper()
+		next := filepath.Join(dir, "next.duckdb")
+		db := open(t, next, duck.Options{})
+		run(t, db, "create table books as select "+answer+" as answer")
+		run(t, db, "checkpoint")
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1")
+	apart := duck.Options{ReadOnly: true, Sealed: true, Apart: true, MemoryLimit: "100MB"}
+	first := open(t, path, apart)
+	again := open(t, path, apart)
+	write("2")
+	after := open(t, path, apart)
+	for i, x := range []struct {
+		db   *duck.DB
+		want int64
+	}{{first, 1}, {again, 1}, {after, 2}} {
+		if n := count(t, x.db, "select answer from books"); n != x.want {
+			t.Errorf("reader %d sees %d, not %d", i, n, x.want)
+		}
+	}
+	items, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, it := range items {
+		if strings.HasPrefix(it.Name(), ".reader") {
+			t.Errorf("%s is left behind", it.Name())
+		}
+	}
+}
+
+func TestOnlyQuery(t *testing.T) {
+	db := open(t, "", duck.Options{})
+	run(t, db, "create table t (a integer)")
+	ctx := context.Background()
+	for _, ok := range []string{"select 1", "select * from t;", "from t", "with x as (select 1) select * from x", "describe t", "summarize t", "show tables", "explain select 1", "values (1)"} {
+		if err := db.OnlyQuery(ctx, ok); err != nil {
+			t.Errorf("%s: %v", ok, err)
+		}
+	}
+	for _, not := range []string{"select 1; select 2", "insert into t values (1)", "delete from t", "update t set a = 2", "drop table t", "create temp table x as select 1",
+		"select 1; drop table t", "set threads = 1", "pragma threads = 1", "attach ':memory:' as x", "copy t to 'x'", "begin", "load httpfs", "install httpfs", "call pragma_version(); select 1", "prepare p as select 1", "", "checkpoint"} {
+		if err := db.OnlyQuery(ctx, not); err == nil {
+			t.Errorf("taken for a query: %s", not)
+		}
+	}
+	if n := count(t, db, "select count(*) from t"); n != 0 {
+		t.Errorf("something was run: %d rows", n)
 	}
 }

@@ -1,0 +1,676 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/kvitt/kvitt/pipeline"
+	"github.com/kvitt/kvitt/sql/duck"
+)
+
+// listLimit is how many rows a page of a list has.
+const listLimit = 100
+
+// Queries of the pages. Those that look at every line of the ledger are in slowQueries as well.
+const (
+	overviewQuery = `
+		select source, currency, sum(amount) as paid_out,
+			coalesce(sum(amount) filter (status = 'booked'), 0) as booked, coalesce(sum(amount) filter (status <> 'booked'), 0) as held,
+			count(*) as payouts, count(*) filter (status = 'booked') as payouts_booked, count(*) filter (status <> 'booked') as payouts_held,
+			sum(lines)::bigint as lines, sum(matched)::bigint as matched, sum(matched + unmatched)::bigint as to_match, sum(unmatched)::bigint as unmatched,
+			sum(sales) as sales, sum(fees) as fees, sum(fee_vat) as fee_vat,
+			-- In thousandths of the sales: DuckDB's own division of decimals makes a double.
+			case when sum(sales) > 0 then (((sum(fees) * 100)::bigint * 10000) // (sum(sales) * 100)::bigint) end as fee_share,
+			max(paid_date) as last_paid
+		from recon.payouts group by source, currency order by source, currency`
+	daysQuery = `
+		select l.source, quantile_disc(date_diff('day', l.event_at, p.paid_at), 0.5) as middle, quantile_disc(date_diff('day', l.event_at, p.paid_at), 0.95) as late
+		from main.payout_lines as l
+		inner join main.payouts as p on p.source = l.source and p.payout_id = l.payout_id
+		inner join main.line_words as w on w.source = l.source and w.kind = 'sale' and w.to_run is null
+			and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+		where p.paid_at is not null and l.event_at is not null
+		group by l.source order by l.source`
+	proofNowQuery = `
+		select source, currency, date, ledger_balance, provider_balance, difference, explained, difference - explained as unexplained, held
+		from recon.proof qualify row_number() over (partition by source, currency order by date desc) = 1 order by source, currency`
+	exceptionKindsQuery = `
+		select kind, source, count(*) as n, min(opened_at)::date as since, currency, sum(abs(amount)) as amount
+		from recon.exceptions where status = 'open' group by kind, source, currency order by n desc, kind, source`
+	exceptionsQuery = `
+		select exception_id, kind, source, document_id, reason, currency, amount, opened_at::date as since, suggestion, order_reference,
+			date_diff('day', opened_at, (select max(started_at) from main.runs)) as age
+		from recon.exceptions where status = 'open' and ($kind = '' or kind = $kind) and ($source = '' or source = $source)
+		order by opened_at, abs(amount_minor) desc, exception_id limit 100 offset $offset::bigint`
+	lastRunsQuery = `select run_id, command, status, started_at, finished_at, records, entries, posted, exceptions, left(ledger_digest, 12) as digest
+		from recon.runs order by run_id desc limit 200`
+	agesQuery = `
+		with items as (select *, case when age_days < 8 then 1 when age_days < 31 then 2 when age_days < 61 then 3 when age_days < 91 then 4 else 5 end as band from recon.open_items)
+		select source, currency, band, count(*) as items, sum(amount) as amount from items group by all order by source, currency, band`
+	openItemsQuery = `
+		select document_id, source, kind, order_number, event_date, currency, amount, age_days from recon.open_items
+		where ($source = '' or source = $source) and age_days >= $from::integer and age_days < $until::integer
+		order by age_days desc, abs(amount_minor) desc, document_id limit 100 offset $offset::bigint`
+	payoutsQuery = `
+		select source, payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, fee_vat, other, difference, lines, matched, unmatched, status, reason
+		from recon.payouts where ($source = '' or source = $source) and ($status = '' or status = $status)
+		order by paid_date desc nulls first, source, payout_id limit 100 offset $offset::bigint`
+	byDayQuery = `
+		select strftime(paid_date, '%Y-%m-%d') as day, sum(amount) as amount from recon.payouts
+		where paid_date is not null and currency = (select currency from main.set_company) group by 1 order by 1 desc limit 31`
+	feesByMonthQuery = `
+		select strftime(paid_date, '%Y-%m') as month, source, sum(fees) as fees from recon.payouts
+		where paid_date is not null and currency = (select currency from main.set_company) group by 1, 2 order by 1, 2`
+)
+
+// slowQueries are asked of a newly published ledger before pages are switched to it. Their
+// answers are kept with the row limit the pages ask with.
+var slowQueries = []string{overviewQuery, daysQuery, proofNowQuery, exceptionKindsQuery, lastRunsQuery, agesQuery, byDayQuery, feesByMonthQuery}
+
+// offset is where a page of a list begins.
+func (v *view) offset() int {
+	n, err := strconv.Atoi(v.Query.Get("page"))
+	if err != nil || n < 1 || n > 1_000_000 {
+		return 0
+	}
+	return (n - 1) * listLimit
+}
+
+// A pager leads through a list.
+type pager struct {
+	V         *view
+	Page      int
+	More      bool
+	First     int
+	Last      int
+	PageCount int
+}
+
+func (v *view) pager(shown int, more bool) pager {
+	off := v.offset()
+	return pager{V: v, Page: off/listLimit + 1, More: more, First: off + 1, Last: off + shown}
+}
+
+type overviewData struct {
+	Sources []row
+	Days    map[string]row
+	Proof   []row
+	Kinds   []row
+	Runs    []row
+	Chart   string // changes with the books
+	HasDays bool
+}
+
+func (c *console) overview(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("Overview")
+	var d overviewData
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		ctx := r.Context()
+		if d.Sources, _, err = s.rows(ctx, overviewQuery, listLimit); err != nil {
+			return err
+		}
+		days, _, err := s.rows(ctx, daysQuery, listLimit)
+		if err != nil {
+			return err
+		}
+		d.Days = map[string]row{}
+		for _, x := range days {
+			d.Days[x["source"]] = x
+		}
+		if d.Proof, _, err = s.rows(ctx, proofNowQuery, listLimit); err != nil {
+			return err
+		}
+		if d.Kinds, _, err = s.rows(ctx, exceptionKindsQuery, listLimit); err != nil {
+			return err
+		}
+		runs, _, err := s.rows(ctx, lastRunsQuery, listLimit)
+		if len(runs) > 5 {
+			runs = runs[:5]
+		}
+		d.Runs = runs
+		d.Chart = s.stamp.text()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.render(w, v, "overview", d)
+	return nil
+}
+
+func (s stamp) text() string { return strconv.FormatInt(s.modified, 36) }
+
+type payoutsData struct {
+	Rows    []row
+	Pager   pager
+	Sources []string
+	Source  string
+	Status  string
+}
+
+func (c *console) payouts(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("Payouts")
+	d := payoutsData{Source: v.Query.Get("source"), Status: v.Query.Get("status")}
+	err := c.read(r.Context(), func(s *shelf) error {
+		rows, _, err := s.rows(r.Context(), payoutsQuery, 0, "source", d.Source, "status", d.Status, "offset", fmt.Sprint(v.offset()))
+		if err != nil {
+			return err
+		}
+		d.Rows, d.Pager = rows, v.pager(len(rows), len(rows) == listLimit)
+		d.Sources, err = s.sources(r.Context())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.render(w, v, "payouts", d)
+	return nil
+}
+
+// sources are the names of the configured sources at the last run.
+func (s *shelf) sources(ctx context.Context) ([]string, error) {
+	rows, _, err := s.rows(ctx, "select source from main.set_sources order by source", 0)
+	out := make([]string, len(rows))
+	for i, x := range rows {
+		out[i] = x["source"]
+	}
+	return out, err
+}
+
+type payoutData struct {
+	Payout   row
+	Sums     row
+	Lines    []row
+	Pager    pager
+	Vouchers []row
+	Held     []row
+	Verdict  string
+	Verdicts []row
+}
+
+const payoutQuery = `
+	select p.*, q.stated, q.why as held_why, q.why_kind, q.evidence, q.has_header, q.booked_at, q.fee_rows,
+		main.major(q.rows_expected_minor, q.currency) as rows_expected, main.major(q.formula_off_minor, q.currency) as formula_off
+	from recon.payouts as p inner join main.payouts as q on q.source = p.source and q.payout_id = p.payout_id
+	where p.source = $source and p.payout_id = $id`
+
+const payoutSumsQuery = `
+	select count(*) as lines, sum(gross) as gross, sum(fee) as fee, sum(fee_vat) as fee_vat, sum(net) as net,
+		coalesce(sum(gross) filter (kind = 'sale'), 0) as sales, coalesce(sum(gross) filter (kind = 'refund'), 0) as refunds,
+		coalesce(sum(gross) filter (kind is null or kind not in ('sale', 'refund', 'fee', 'payout')), 0) as other,
+		coalesce(sum(net) filter (kind <> 'payout' or kind is null), 0) as net_without_payout, sum(net) - $expected::decimal(18, 2) as off
+	from recon.payout_lines where source = $source and payout_id = $id`
+
+const verdictsQuery = `
+	select verdict, count(*) as n, sum(net) as net from recon.payout_lines
+	where source = $source and payout_id = $id and ($verdict = '' or verdict = $verdict) group by verdict order by n desc`
+
+const payoutLinesQuery = `
+	with asked as (
+		select * from recon.payout_lines where source = $source and payout_id = $id and ($verdict = '' or verdict = $verdict)
+		order by event_date, line_id limit 100 offset $offset::bigint
+	)
+	select a.*, d.kind as document_kind, d.order_number, d.event_date as document_date,
+		main.major(case d.kind when 'refund' then -d.amount_minor else d.amount_minor end, d.currency) as document_amount, d.currency as document_currency,
+		i.reason as issue, i.suggestion as issue_do
+	from asked as a
+	left join main.documents as d on d.document_id = a.matched_document
+	left join main.line_issues as i on i.line_id = a.line_id
+	order by a.event_date, a.line_id`
+
+func (c *console) payout(w http.ResponseWriter, r *http.Request, v *view) error {
+	source, id := r.PathValue("source"), r.PathValue("id")
+	v.Title = v.T("Payout") + " " + id
+	d := payoutData{Verdict: v.Query.Get("verdict")}
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		ctx := r.Context()
+		if d.Payout, err = s.one(ctx, payoutQuery, "source", source, "id", id); err != nil {
+			return err
+		}
+		if d.Payout == nil {
+			return notFound(v.T("There is no payout %s of %s.", id, source))
+		}
+		expected := d.Payout["rows_expected"]
+		if expected == "" {
+			expected = "0"
+		}
+		if d.Sums, err = s.one(ctx, payoutSumsQuery, "source", source, "id", id, "expected", expected); err != nil {
+			return err
+		}
+		if d.Verdicts, _, err = s.rows(ctx, verdictsQuery, 0, "source", source, "id", id, "verdict", ""); err != nil {
+			return err
+		}
+		if d.Lines, _, err = s.rows(ctx, payoutLinesQuery, 0, "source", source, "id", id, "verdict", d.Verdict, "offset", fmt.Sprint(v.offset())); err != nil {
+			return err
+		}
+		d.Pager = v.pager(len(d.Lines), len(d.Lines) == listLimit)
+		doc := d.Payout["document_id"]
+		if d.Vouchers, _, err = s.rows(ctx, "select erp_document_id, status, erp_number, amount, posted_at from recon.erp_documents where document_id = $doc order by posted_at", 0, "doc", doc); err != nil {
+			return err
+		}
+		d.Held, _, err = s.rows(ctx, `select kind, reason, suggestion, evidence, x.exception_id from main.exceptions as x where document_id = $doc and status = 'open' order by kind`, 0, "doc", doc)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.render(w, v, "payout", d)
+	return nil
+}
+
+type exceptionsData struct {
+	Kinds        []row
+	Rows         []row
+	Pager        pager
+	Kind, Source string
+}
+
+func (c *console) exceptions(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("Exceptions")
+	d := exceptionsData{Kind: v.Query.Get("kind"), Source: v.Query.Get("source")}
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		if d.Kinds, _, err = s.rows(r.Context(), exceptionKindsQuery, listLimit); err != nil {
+			return err
+		}
+		if d.Rows, _, err = s.rows(r.Context(), exceptionsQuery, 0, "kind", d.Kind, "source", d.Source, "offset", fmt.Sprint(v.offset())); err != nil {
+			return err
+		}
+		d.Pager = v.pager(len(d.Rows), len(d.Rows) == listLimit)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.render(w, v, "exceptions", d)
+	return nil
+}
+
+type exceptionData struct {
+	X         row
+	Causes    []Cause
+	CanDecide bool
+	Wrong     string
+	History   []auditRow
+	PayoutURL string
+}
+
+const exceptionQuery = `select x.*, opened_at::date as since, date_diff('day', opened_at, (select max(started_at) from main.runs)) as age from recon.exceptions as x where exception_id = $id::uuid`
+
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+func (c *console) exception(w http.ResponseWriter, r *http.Request, v *view) error {
+	id := r.PathValue("id")
+	none := notFound(v.T("There is no such exception: it may have gone away with a later run."))
+	if !uuidForm.MatchString(id) {
+		return none
+	}
+	d := exceptionData{CanDecide: c.Resolve != nil}
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		if d.X, err = s.one(r.Context(), exceptionQuery, "id", id); err != nil {
+			return err
+		}
+		if d.X == nil {
+			return none
+		}
+		if d.X["line_id"] != "" {
+			p, err := s.one(r.Context(), "select source, payout_id from main.payout_lines where line_id = $id::uuid", "id", d.X["line_id"])
+			if err != nil {
+				return err
+			}
+			if p != nil {
+				d.PayoutURL = pathOf(p["source"], p["payout_id"])
+			}
+		} else if p, err := s.one(r.Context(), "select source, payout_id from main.payouts where document_id = $doc", "doc", d.X["document_id"]); err == nil && p != nil {
+			d.PayoutURL = pathOf(p["source"], p["payout_id"])
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	v.Title = v.Word(d.X["kind"])
+	if c.Resolve != nil {
+		p, err := c.project()
+		if err == nil {
+			d.Causes, err = c.Resolve.Causes(r.Context(), asReader(p), id)
+		}
+		if err != nil {
+			d.Wrong = err.Error()
+		}
+	}
+	rows, _, err := c.audit.rows(5000)
+	if err != nil {
+		return err
+	}
+	for _, x := range rows {
+		if strings.HasPrefix(x.Path, "/exceptions/"+id+"/") {
+			d.History = append(d.History, x)
+		}
+	}
+	c.render(w, v, "exception", d)
+	return nil
+}
+
+type explainData struct {
+	Asked    string
+	Chapters []chapter
+	None     bool
+	Amounts  []row
+}
+
+type chapter struct {
+	Title string
+	Grid  grid
+}
+
+// explain tells the story of a reference. A text that is an amount lists what has that amount.
+func (c *console) explain(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("Explain")
+	d := explainData{Asked: strings.TrimSpace(short(v.Query.Get("q"), 200))}
+	if d.Asked == "" {
+		c.render(w, v, "explain", d)
+		return nil
+	}
+	sh, err := c.books.open(r.Context(), false)
+	if err != nil {
+		return err
+	}
+	sh.done()
+	story, err := c.story(r.Context(), d.Asked)
+	switch {
+	case err == nil:
+		for _, x := range story {
+			d.Chapters = append(d.Chapters, chapter{x.Title, grid{V: v, Table: x.Table, More: x.More, Links: explained, Words: wordy}})
+		}
+	case errors.Is(err, pipeline.ErrUnknownRef):
+		d.None = true
+	default:
+		return err
+	}
+	if minor, ok := amountAsked(d.Asked); ok {
+		err := c.read(r.Context(), func(s *shelf) (err error) {
+			d.Amounts, _, err = s.rows(r.Context(), amountQuery, 0, "minor", minor)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	d.None = d.None && len(d.Amounts) == 0
+	if d.None {
+		w.WriteHeader(http.StatusNotFound)
+	}
+	c.render(w, v, "explain", d)
+	return nil
+}
+
+// amountQuery finds what is of an amount, whatever its sign.
+const amountQuery = `
+	select 'document' as what, kind, document_id as ref, event_date as date, currency, main.major(amount_minor, currency) as amount
+	from main.documents where amount_minor = abs($minor::bigint)
+	union all
+	select 'payout', status, payout_id, paid_date, currency, main.major(amount_minor, currency) from main.payouts where amount_minor = $minor::bigint
+	union all
+	select 'payout_line', provider_type, coalesce(order_reference, order_key, event_key, left(line_id::varchar, 13)), event_at::date, currency, main.major(net_minor, currency)
+	from main.payout_lines where abs(net_minor) = abs($minor::bigint) or abs(gross_minor) = abs($minor::bigint)
+	order by 4 desc, 1, 3 limit 50`
+
+var amountForm = regexp.MustCompile(`^[-−]?\d{1,3}([ \x{a0}]?\d{3})*([.,]\d{2})$`)
+
+// amountAsked reads "1 234,50" as 123450 minor units. A text without decimals is a reference, not an amount.
+func amountAsked(s string) (string, bool) {
+	if !amountForm.MatchString(s) {
+		return "", false
+	}
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, s)
+	if len(digits) > 17 {
+		return "", false
+	}
+	if strings.HasPrefix(s, "-") || strings.HasPrefix(s, "−") {
+		digits = "-" + digits
+	}
+	return digits, true
+}
+
+func (c *console) story(ctx context.Context, ref string) ([]pipeline.Chapter, error) {
+	p := &pipeline.Project{DataDir: c.DataDir, Memory: readerMemory, Now: c.Now}
+	return p.Explain(ctx, ref, listLimit)
+}
+
+type proofData struct {
+	Now    []row
+	Days   []row
+	Source string
+	Chart  string
+}
+
+func (c *console) proof(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("Proof")
+	d := proofData{Source: v.Query.Get("source")}
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		if d.Now, _, err = s.rows(r.Context(), proofNowQuery, listLimit); err != nil {
+			return err
+		}
+		d.Days, _, err = s.rows(r.Context(), `select *, difference - explained as unexplained from recon.proof where ($source = '' or source = $source)
+			order by date desc, source, currency limit 100 offset 0`, 0, "source", d.Source)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.render(w, v, "proof", d)
+	return nil
+}
+
+type openItemsData struct {
+	Ages    []ageRow
+	Rows    []row
+	Pager   pager
+	Source  string
+	Band    int
+	Sources []string
+}
+
+// An ageRow is one source's open items by age.
+type ageRow struct {
+	Source, Currency string
+	Bands            [5]row
+}
+
+var bands = []struct {
+	name        string
+	from, until int
+}{{"0–7", -100000, 8}, {"8–30", 8, 31}, {"31–60", 31, 61}, {"61–90", 61, 91}, {"> 90", 91, 1_000_000}}
+
+func (c *console) openItems(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("Open items")
+	d := openItemsData{Source: v.Query.Get("source")}
+	d.Band, _ = strconv.Atoi(v.Query.Get("band"))
+	from, until := -100000, 1_000_000
+	if d.Band >= 1 && d.Band <= len(bands) {
+		from, until = bands[d.Band-1].from, bands[d.Band-1].until
+	}
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		ages, _, err := s.rows(r.Context(), agesQuery, listLimit)
+		if err != nil {
+			return err
+		}
+		for _, a := range ages {
+			n := len(d.Ages)
+			if n == 0 || d.Ages[n-1].Source != a["source"] || d.Ages[n-1].Currency != a["currency"] {
+				d.Ages = append(d.Ages, ageRow{Source: a["source"], Currency: a["currency"]})
+				n++
+			}
+			if b, err := strconv.Atoi(a["band"]); err == nil && b >= 1 && b <= 5 {
+				d.Ages[n-1].Bands[b-1] = a
+			}
+		}
+		d.Rows, _, err = s.rows(r.Context(), openItemsQuery, 0, "source", d.Source, "from", fmt.Sprint(from), "until", fmt.Sprint(until), "offset", fmt.Sprint(v.offset()))
+		if err != nil {
+			return err
+		}
+		d.Pager = v.pager(len(d.Rows), len(d.Rows) == listLimit)
+		d.Sources, err = s.sources(r.Context())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.render(w, v, "open_items", d)
+	return nil
+}
+
+type ossData struct {
+	Quarters []string
+	Quarter  string
+	Rows     []row
+	Sums     row
+	Missing  bool
+}
+
+var quarterForm = regexp.MustCompile(`^\d{4}Q[1-4]$`)
+
+func (c *console) oss(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("OSS return")
+	d := ossData{Quarter: v.Query.Get("quarter")}
+	if d.Quarter != "" && !quarterForm.MatchString(d.Quarter) {
+		return fmt.Errorf("%w: %s", errAsked, v.T("a quarter is written 2026Q3"))
+	}
+	err := c.read(r.Context(), func(s *shelf) error {
+		all, _, err := s.rows(r.Context(), "select * from recon.oss order by quarter desc, country, vat_rate", 0)
+		if err != nil {
+			return err
+		}
+		for _, x := range all {
+			q := x["quarter"]
+			if len(d.Quarters) == 0 || d.Quarters[len(d.Quarters)-1] != q {
+				d.Quarters = append(d.Quarters, q)
+			}
+			if d.Quarter == "" {
+				d.Quarter = q
+			}
+			if q == d.Quarter {
+				d.Rows = append(d.Rows, x)
+				d.Missing = d.Missing || x["base_eur"] == "" || x["vat_eur"] == ""
+			}
+		}
+		d.Sums, err = s.one(r.Context(), "select sum(base) as base, sum(vat) as vat, sum(base_eur) as base_eur, sum(vat_eur) as vat_eur, sum(documents)::bigint as documents from recon.oss where quarter = $quarter", "quarter", d.Quarter)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if v.Query.Get("format") == "csv" {
+		var t duck.Table
+		err := c.read(r.Context(), func(s *shelf) (err error) {
+			t, _, err = s.table(r.Context(), "select * from recon.oss where quarter = $quarter order by country, vat_rate", 0, "quarter", d.Quarter)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return writeCSV(w, "oss-"+d.Quarter+".csv", t)
+	}
+	c.render(w, v, "oss", d)
+	return nil
+}
+
+type runsData struct{ Rows []row }
+
+func (c *console) runs(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("Runs")
+	var d runsData
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		d.Rows, _, err = s.rows(r.Context(), lastRunsQuery, listLimit)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.render(w, v, "runs", d)
+	return nil
+}
+
+type runData struct {
+	Run         row
+	Accounts    []row
+	Kinds       []row
+	Corrections []row
+	Payouts     []row
+	Posted      []row
+}
+
+// What a run added, by account. Sums of payout lines are kept by class.
+const runAccountsQuery = `
+	with added as (
+		select account, sum(case when amount_minor > 0 then amount_minor else 0 end)::bigint as debit, sum(case when amount_minor < 0 then amount_minor else 0 end)::bigint as credit, count(*)::bigint as postings
+		from main.posting_rows where run_no = $run::integer group by account
+		union all
+		select account, sum(case when amount_minor > 0 then amount_minor else 0 end)::bigint, sum(case when amount_minor < 0 then amount_minor else 0 end)::bigint, sum(postings)::bigint
+		from main.class_sums where run_no = $run::integer group by account
+	)
+	select a.account, coalesce(n.name, '') as name, main.major(sum(a.debit)::bigint, c.currency) as debit, main.major(-sum(a.credit)::bigint, c.currency) as credit,
+		main.major(sum(a.debit + a.credit)::bigint, c.currency) as net, sum(a.postings)::bigint as postings
+	from added as a left join main.set_accounts as n using (account) cross join main.set_company as c
+	group by a.account, n.name, c.currency order by a.account`
+
+func (c *console) run(w http.ResponseWriter, r *http.Request, v *view) error {
+	id := r.PathValue("id")
+	v.Title = v.T("Run") + " " + id
+	var d runData
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		ctx := r.Context()
+		if d.Run, err = s.one(ctx, "select * from main.runs where run_id = $id", "id", id); err != nil {
+			return err
+		}
+		if d.Run == nil {
+			return notFound(v.T("There is no run %s.", id))
+		}
+		no := d.Run["run_no"]
+		if d.Accounts, _, err = s.rows(ctx, runAccountsQuery, 0, "run", no); err != nil {
+			return err
+		}
+		if d.Kinds, _, err = s.rows(ctx, `select kind, source, count(*) as entries from (
+				select kind, source from main.entry_rows where run_no = $run::integer
+				union all select case when c.kind = 'payout' then 'payout' else 'payout_line' end, c.source
+				from main.booked_lines as b inner join main.line_classes as c using (class_no) where b.run_no = $run::integer)
+			group by kind, source order by source, kind`, 0, "run", no); err != nil {
+			return err
+		}
+		if d.Corrections, _, err = s.rows(ctx, "select book_date, source, document_id, text, left(entry_id::varchar, 13) as entry from main.entry_rows where run_no = $run::integer and corrects is not null order by book_date, document_id limit 100", 0, "run", no); err != nil {
+			return err
+		}
+		d.Payouts, _, err = s.rows(ctx, "select source, payout_id, paid_date, currency, main.major(amount_minor, currency) as amount, status from main.payouts where booked_run = $run::integer order by paid_date limit 100", 0, "run", no)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.render(w, v, "run", d)
+	return nil
+}
+
+type auditData struct {
+	Rows  []auditRow
+	Whole bool
+}
+
+func (c *console) auditPage(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("Who did what")
+	rows, whole, err := c.audit.rows(200)
+	if err != nil {
+		return err
+	}
+	c.render(w, v, "audit", auditData{rows, whole})
+	return nil
+}
