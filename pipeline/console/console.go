@@ -120,7 +120,8 @@ type console struct {
 	mux      *http.ServeMux
 	actions  []action
 	slots    chan struct{}
-	desk     chan struct{}
+	desk     chan struct{} // how many queries of the SQL desk run at a time
+	deskTime time.Duration // how long one may take
 	charts   *chartCache
 	oidc     *oidcClient
 }
@@ -153,7 +154,7 @@ func newConsole(o Options) (*console, error) {
 	if o.Context == nil {
 		o.Context = context.Background()
 	}
-	c := &console{Options: o, mux: http.NewServeMux(), slots: make(chan struct{}, maxRunning), desk: make(chan struct{}, 2)}
+	c := &console{Options: o, mux: http.NewServeMux(), slots: make(chan struct{}, maxRunning), desk: make(chan struct{}, 2), deskTime: deskWait}
 	var err error
 	if c.audit, err = openAudit(filepath.Join(o.DataDir, "audit.jsonl")); err != nil {
 		return nil, fmt.Errorf("console: %w", err)

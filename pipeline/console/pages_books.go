@@ -14,7 +14,7 @@ import (
 )
 
 // listLimit is how many rows a page of a list has.
-const listLimit = 100
+const listLimit = 50
 
 // Queries of the pages. Those that look at every line of the ledger are in slowQueries as well.
 const (
@@ -46,7 +46,7 @@ const (
 		select exception_id, kind, source, document_id, reason, currency, amount, opened_at::date as since, suggestion, order_reference,
 			date_diff('day', opened_at, (select max(started_at) from main.runs)) as age
 		from recon.exceptions where status = 'open' and ($kind = '' or kind = $kind) and ($source = '' or source = $source)
-		order by opened_at, abs(amount_minor) desc, exception_id limit 100 offset $offset::bigint`
+		order by opened_at, abs(amount_minor) desc, exception_id limit 50 offset $offset::bigint`
 	lastRunsQuery = `select run_id, command, status, started_at, finished_at, records, entries, posted, exceptions, left(ledger_digest, 12) as digest
 		from recon.runs order by run_id desc limit 200`
 	agesQuery = `
@@ -55,11 +55,11 @@ const (
 	openItemsQuery = `
 		select document_id, source, kind, order_number, event_date, currency, amount, age_days from recon.open_items
 		where ($source = '' or source = $source) and age_days >= $from::integer and age_days < $until::integer
-		order by age_days desc, abs(amount_minor) desc, document_id limit 100 offset $offset::bigint`
+		order by age_days desc, abs(amount_minor) desc, document_id limit 50 offset $offset::bigint`
 	payoutsQuery = `
 		select source, payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, fee_vat, other, difference, lines, matched, unmatched, status, reason
 		from recon.payouts where ($source = '' or source = $source) and ($status = '' or status = $status)
-		order by paid_date desc nulls first, source, payout_id limit 100 offset $offset::bigint`
+		order by paid_date desc nulls first, source, payout_id limit 50 offset $offset::bigint`
 	byDayQuery = `
 		select strftime(paid_date, '%Y-%m-%d') as day, sum(amount) as amount from recon.payouts
 		where paid_date is not null and currency = (select currency from main.set_company) group by 1 order by 1 desc limit 31`
@@ -213,7 +213,7 @@ const verdictsQuery = `
 const payoutLinesQuery = `
 	with asked as (
 		select * from recon.payout_lines where source = $source and payout_id = $id and ($verdict = '' or verdict = $verdict)
-		order by event_date, line_id limit 100 offset $offset::bigint
+		order by event_date, line_id limit 50 offset $offset::bigint
 	)
 	select a.*, d.kind as document_kind, d.order_number, d.event_date as document_date,
 		main.major(case d.kind when 'refund' then -d.amount_minor else d.amount_minor end, d.currency) as document_amount, d.currency as document_currency,
@@ -462,7 +462,7 @@ func (c *console) proof(w http.ResponseWriter, r *http.Request, v *view) error {
 			return err
 		}
 		d.Days, _, err = s.rows(r.Context(), `select *, difference - explained as unexplained from recon.proof where ($source = '' or source = $source)
-			order by date desc, source, currency limit 100 offset 0`, 0, "source", d.Source)
+			order by date desc, source, currency limit 100`, 0, "source", d.Source)
 		return err
 	})
 	if err != nil {

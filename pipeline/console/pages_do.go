@@ -23,7 +23,7 @@ import (
 const (
 	deskRows   = 1000    // shown on a page
 	deskCSV    = 200_000 // in a file
-	deskTime   = 20 * time.Second
+	deskWait   = 20 * time.Second
 	deskMemory = "256MB"
 	deskText   = 20_000
 	deskCell   = 2000 // characters of a value that a page shows
@@ -115,11 +115,11 @@ func (c *console) query(ctx context.Context, text string, limit int) (duck.Table
 	if err := db.OnlyQuery(ctx, text); err != nil {
 		return duck.Table{}, false, err
 	}
-	ctx, stop := context.WithTimeout(ctx, deskTime)
+	ctx, stop := context.WithTimeout(ctx, c.deskTime)
 	defer stop()
 	t, more, err := db.Table(ctx, text, limit)
 	if ctx.Err() == context.DeadlineExceeded {
-		return t, more, fmt.Errorf("%w: it took more than %s and was stopped", errAsked, deskTime)
+		return t, more, fmt.Errorf("%w: it took more than %s and was stopped", errAsked, c.deskTime)
 	}
 	return t, more, err
 }

@@ -92,6 +92,14 @@ func (v *view) T(text string, args ...any) string {
 	return fmt.Sprintf(text, args...)
 }
 
+// N says how many: one has its own words.
+func (v *view) N(n, one, many string) string {
+	if n == "1" {
+		return v.T(one)
+	}
+	return v.T(many, n)
+}
+
 // Word is a word of the ledger, "payout_does_not_add_up", as people read it.
 func (v *view) Word(w string) string {
 	if v.Lang == "sv" {
