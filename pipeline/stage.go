@@ -69,6 +69,7 @@ func (w *work) stage(ctx context.Context) (int64, error) {
 
 func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) (int64, error) {
 	start := w.Wall()
+	w.Log.Debug("staging")
 	pos, err := w.position(ctx)
 	if err != nil {
 		return 0, err
