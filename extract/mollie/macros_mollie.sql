@@ -3,7 +3,7 @@
 -- An amount in millionths of its currency, exactly; null if it is no number. An amount may have
 -- three or four decimals in a settlement's periods.
 create or replace temp macro mollie_micro(v) as
-    case when regexp_full_match(v, '-?[0-9]{1,12}(\.[0-9]{1,6})?') then (v::decimal(25, 6) * 1000000)::bigint end;
+    case when regexp_full_match(v, '-?[0-9]{1,12}(\.[0-9]{1,6})?') then (try_cast(v as decimal(25, 6)) * 1000000)::bigint end; -- DuckDB may cast before it looks at the case
 
 -- Millionths in minor units, halves away from zero.
 create or replace temp macro mollie_round(micro, cur) as

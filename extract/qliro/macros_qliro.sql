@@ -5,10 +5,10 @@
 create or replace temp macro qliro_minor(t, cur) as
     case
         when exponent(cur) = 2 and regexp_full_match(t, '-?[0-9]{1,13}([.][0-9]{1,2}0*)?')
-            then (t::decimal(18, 4) * 100::decimal(3, 0))::bigint
-        when exponent(cur) = 0 and regexp_full_match(t, '-?[0-9]{1,13}([.]0+)?') then t::decimal(18, 4)::bigint
+            then (try_cast(t as decimal(18, 4)) * 100::decimal(3, 0))::bigint
+        when exponent(cur) = 0 and regexp_full_match(t, '-?[0-9]{1,13}([.]0+)?') then try_cast(t as decimal(18, 4))::bigint
         when exponent(cur) = 3 and regexp_full_match(t, '-?[0-9]{1,13}([.][0-9]{1,3}0*)?')
-            then (t::decimal(18, 4) * 1000::decimal(4, 0))::bigint
+            then (try_cast(t as decimal(18, 4)) * 1000::decimal(4, 0))::bigint
     end;
 
 -- Enums, declared as integers and seen as words, as their words; what is in no list stays as it came.

@@ -2,7 +2,7 @@
 
 -- A whole number, or it is none: 12.5 is no amount in öre. "125000.0" is how some serializers write one.
 create or replace temp macro svea_int(t) as
-    case when regexp_full_match(t, '-?[0-9]{1,15}(\.0+)?') then split_part(t, '.', 1)::bigint end;
+    case when regexp_full_match(t, '-?[0-9]{1,15}(\.0+)?') then try_cast(split_part(t, '.', 1) as bigint) end; -- DuckDB may cast before it looks at the case
 
 -- A moment in UTC. Svea writes times without a zone; they are taken for Swedish local time (inferred).
 create or replace temp macro svea_time(t) as
