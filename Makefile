@@ -24,9 +24,9 @@ tools:
 		&& (apt-get update -qq && apt-get install -y -qq hledger) >/dev/null 2>&1; } \
 		|| echo "hledger is not here and cannot be installed: the test that asks it is skipped"
 
-bench: build ## kvitt against bare DuckDB on the same million lines; N= sets how many
+bench: build ## kvitt against bare DuckDB on the same million lines; N= sets how many; STAGING=svea, or all: staging of N orders
 	@$(GO) build -o bin/bench ./fixtures/bench
-	@./bin/bench -kvitt bin/kvitt -n $(or $(N),1000000)
+	@./bin/bench -kvitt bin/kvitt -n $(or $(N),$(if $(STAGING),20000,1000000)) $(if $(STAGING),-staging $(STAGING))
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }

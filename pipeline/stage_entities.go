@@ -76,18 +76,20 @@ var merges = map[string]string{
 create or replace temp table newest as
 select order_id, max(blob_id) as blob_id from incoming where order_id is not null group by order_id;
 
+create or replace temp table old_documents as
+select document_id, kind from documents where source = {{source}} and order_id in (select order_id from newest);
+
 insert into todo_documents
-select document_id from documents as d
-where d.source = {{source}} and d.order_id in (select order_id from newest)
+select document_id from old_documents
 union
 select {{source}} || '/' || i.kind || '/' || i.doc_ref from incoming as i inner join newest using (order_id, blob_id)
 where i.doc_ref is not null
 except
 select document_id from todo_documents;
 
-delete from document_lines where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest){{kinds}});
-delete from document_keys where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest){{kinds}});
-delete from documents where source = {{source}} and order_id in (select order_id from newest){{kinds}};
+delete from document_lines where document_id in (select document_id from old_documents where true{{kinds}});
+delete from document_keys where document_id in (select document_id from old_documents where true{{kinds}});
+delete from documents where document_id in (select document_id from old_documents where true{{kinds}});
 
 insert into documents by name
 select distinct on (i.kind, i.doc_ref)
@@ -100,6 +102,10 @@ cross join set_company as c
 cross join this_run as r
 where i.doc_ref is not null;
 
+-- What lines and keys are then for: an answer's documents are read before both.
+create or replace temp table new_documents as
+select document_id, kind, doc_ref from documents where source = {{source}} and blob_id in (select blob_id from newest);
+
 insert into exceptions by name
 select name_of('malformed_record ' || {{source}} || '/' || b.key || ' ' || r.run_no) as exception_id, 'malformed_record' as kind, {{source}} as source,
 	{{source}} || '/' || b.key as document_id, 'the answer names no order' as reason, null as currency, null as amount_minor, null as evidence,
@@ -111,15 +117,13 @@ where b.blob_id in (select blob_id from incoming where order_id is null);`,
 insert into document_lines by name
 select i.* exclude (document_id, kind, doc_ref, order_id), d.document_id as document_id
 from incoming as i
-inner join documents as d on d.source = {{source}} and d.kind = i.kind and d.doc_ref = i.doc_ref
-where d.document_id not in (select document_id from document_lines);`,
+inner join new_documents as d on d.kind = i.kind and d.doc_ref = i.doc_ref;`,
 
 	"document_keys": `
 insert into document_keys by name
 select distinct d.document_id, i.key_type, i.value, case i.key_type when 'payment_id' then payment_reference(i.value) else normal_reference(i.value) end as normal
 from incoming as i
-inner join documents as d on d.source = {{source}} and d.kind = i.kind and d.doc_ref = i.doc_ref
-where d.document_id not in (select document_id from document_keys);`,
+inner join new_documents as d on d.kind = i.kind and d.doc_ref = i.doc_ref;`,
 
 	// A payout that is there already with other figures is flagged; what is booked stays.
 	"payouts": `

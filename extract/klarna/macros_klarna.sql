@@ -12,8 +12,8 @@ create or replace temp macro klarna_signed(type, amount) as
 
 create or replace temp macro klarna_time(t) as (try_cast(t as timestamptz) at time zone 'UTC');
 
--- An amount in minor units: a whole number, or it is none.
-create or replace temp macro klarna_int(t) as case when regexp_full_match(t, '-?[0-9]{1,15}') then t::bigint end;
+-- An amount in minor units: a whole number, or it is none. DuckDB may cast before it looks at the case.
+create or replace temp macro klarna_int(t) as case when regexp_full_match(t, '-?[0-9]{1,15}') then try_cast(t as bigint) end;
 
 ---------- settlement files (CSV): rows by column name, as the API would have answered them
 
@@ -56,17 +56,17 @@ create or replace temp macro klarna_payout(x) as
     });
 
 create or replace temp macro klarna_transaction(x) as
-    to_json({
+    {
         'payment_reference': x ->> '$.payment_reference',
         'type': x ->> '$.type', 'detailed_type': x ->> '$.detailed_type',
-        'amount': klarna_minor(x ->> '$.amount'), 'vat_amount': klarna_minor(x ->> '$.tax_amount'),
+        'amount': klarna_minor(x ->> '$.amount')::varchar, 'vat_amount': klarna_minor(x ->> '$.tax_amount')::varchar,
         'capture_date': klarna_utc(x ->> '$.capture_date'),
         'order_id': x ->> '$.order_id', 'capture_id': x ->> '$.capture_id', 'refund_id': x ->> '$.refund_id',
         'merchant_reference1': x ->> '$.merchant_reference1', 'merchant_reference2': x ->> '$.merchant_reference2',
         'merchant_capture_reference': x ->> '$.merchant_capture_reference', 'merchant_refund_reference': x ->> '$.merchant_refund_reference',
         'currency_code': x ->> '$.posting_currency', 'purchase_country': x ->> '$.purchase_country', 'shipping_country': x ->> '$.shipping_country',
-        'initial_payment_method_type': x ->> '$.initial_payment_method_type', 'reversal_reference': x ->> '$.reversal_reference'
-    });
+        'initial_payment_method_type': x ->> '$.initial_payment_method_type', 'reversal_reference': x ->> '$.reversal_reference', 'klarna_comment': null::varchar
+    };
 
 -- The payout that rows are of which do not say so themselves: the only one of the file.
 create or replace temp macro klarna_file_payout(body) as

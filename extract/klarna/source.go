@@ -34,6 +34,8 @@ func Source() extract.Source {
 			{Entity: "payouts", Stream: settlementFiles, File: "stg_klarna__payouts.sql"},
 			{Entity: "payout_parts", Stream: settlementFiles, File: "stg_klarna__payout_parts.sql"},
 			{Entity: "payout_lines", Stream: settlementFiles, File: "stg_klarna__payout_lines.sql"},
+			{Temp: "klarna_orders", Stream: "orders", File: "tmp_klarna__orders.sql"},
+			{Temp: "klarna_events", Stream: "orders", File: "tmp_klarna__events.sql"},
 			{Entity: "documents", Stream: "orders", File: "stg_klarna__documents.sql"},
 			{Entity: "document_lines", Stream: "orders", File: "stg_klarna__document_lines.sql"},
 			{Entity: "document_keys", Stream: "orders", File: "stg_klarna__document_keys.sql"},

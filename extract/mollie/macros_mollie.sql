@@ -3,7 +3,7 @@
 -- An amount in millionths of its currency, exactly; null if it is no number. An amount may have
 -- three or four decimals in a settlement's periods.
 create or replace temp macro mollie_micro(v) as
-    case when regexp_full_match(v, '-?[0-9]{1,12}(\.[0-9]{1,6})?') then (v::decimal(18, 6) * 1000000)::bigint end;
+    case when regexp_full_match(v, '-?[0-9]{1,12}(\.[0-9]{1,6})?') then (try_cast(v as decimal(25, 6)) * 1000000)::bigint end; -- DuckDB may cast before it looks at the case
 
 -- Millionths in minor units, halves away from zero.
 create or replace temp macro mollie_round(micro, cur) as
@@ -42,60 +42,3 @@ create or replace temp macro mollie_described(d) as
 
 create or replace temp macro mollie_minor_of(a) as mollie_minor(a.value, upper(a.currency));
 
--- What happened to each payment (tr_…) or order of the former Orders API (ord_…), as one list of deliveries and one of
--- refunds. A payment that was captured is delivered by its captures, any other by being paid; an order that was
--- authorised first by its shipments. Of refunds only those that reached the customer count: the others may yet fail.
--- An answer is parsed once: every path into its text would read all of it again.
-create or replace temp macro mollie_payments() as table
-with parsed as (
-
-    select blob_id, from_json(body, '{
-        "id": "VARCHAR", "orderNumber": "VARCHAR", "orderId": "VARCHAR", "status": "VARCHAR", "method": "VARCHAR", "countryCode": "VARCHAR", "metadata": "JSON",
-        "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "paidAt": "VARCHAR", "authorizedAt": "VARCHAR", "description": "VARCHAR",
-        "billingAddress": {"country": "VARCHAR", "organizationName": "VARCHAR"}, "shippingAddress": {"country": "VARCHAR"},
-        "lines": [{"id": "VARCHAR", "type": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "vatRate": "VARCHAR",
-            "totalAmount": {"value": "VARCHAR", "currency": "VARCHAR"}, "vatAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}],
-        "_embedded": {
-            "captures": [{"id": "VARCHAR", "status": "VARCHAR", "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "description": "VARCHAR", "paymentId": "VARCHAR"}],
-            "payments": [{"id": "VARCHAR", "status": "VARCHAR", "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "paidAt": "VARCHAR", "authorizedAt": "VARCHAR", "description": "VARCHAR"}],
-            "shipments": [{"id": "VARCHAR", "createdAt": "VARCHAR",
-                "lines": [{"id": "VARCHAR", "type": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "vatRate": "VARCHAR",
-                    "totalAmount": {"value": "VARCHAR", "currency": "VARCHAR"}, "vatAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}]}],
-            "refunds": [{"id": "VARCHAR", "status": "VARCHAR", "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "createdAt": "VARCHAR", "description": "VARCHAR", "paymentId": "VARCHAR",
-                "lines": [{"id": "VARCHAR", "type": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "vatRate": "VARCHAR",
-                    "totalAmount": {"value": "VARCHAR", "currency": "VARCHAR"}, "vatAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}]}]}}') as p
-    from raw
-
-),
-
-listed as (
-
-    select
-        blob_id, p,
-        list_filter(coalesce(p._embedded.captures, []), x -> coalesce(lower(x.status), 'succeeded') = 'succeeded') as captures,
-        list_filter(coalesce(p._embedded.payments, []), x -> lower(x.status) = 'paid' and x.authorizedAt is null) as paid
-
-    from parsed
-
-)
-
-select
-    blob_id,
-    p,
-    p.id as order_id,
-    case
-        when p.id like 'ord\_%' escape '\' and len(paid) > 0
-            then list_transform(paid, x -> {'id': x.id, 'at': coalesce(x.paidAt, x.createdAt), 'amount_minor': mollie_minor_of(x.amount), 'text': x.description, 'payment': x.id, 'lines': []})
-        when p.id like 'ord\_%' escape '\'
-            then list_transform(coalesce(p._embedded.shipments, []), x -> {'id': x.id, 'at': x.createdAt,
-                'amount_minor': list_sum(list_transform(x.lines, l -> mollie_minor_of(l.totalAmount)))::bigint, 'text': null, 'payment': null, 'lines': x.lines})
-        when len(captures) > 0
-            then list_transform(captures, x -> {'id': x.id, 'at': x.createdAt, 'amount_minor': mollie_minor_of(x.amount), 'text': x.description, 'payment': x.paymentId, 'lines': []})
-        when lower(p.status) = 'paid'
-            then [{'id': p.id, 'at': coalesce(p.paidAt, p.createdAt), 'amount_minor': mollie_minor_of(p.amount), 'text': p.description, 'payment': p.id, 'lines': p.lines}]
-        else []
-    end as deliveries,
-    list_transform(list_filter(coalesce(p._embedded.refunds, []), x -> lower(x.status) = 'refunded'),
-        x -> {'id': x.id, 'at': x.createdAt, 'amount_minor': abs(mollie_minor_of(x.amount)), 'text': x.description, 'payment': x.paymentId, 'lines': x.lines}) as refunds
-
-from listed;

@@ -34,6 +34,7 @@ func Source() extract.Source {
 			{Entity: "payout_parts", Stream: settlementLines, File: "stg_mollie__payout_parts.sql"},
 			{Entity: "payout_lines", Stream: settlementLines, File: "stg_mollie__payout_lines.sql"},
 			{Entity: "documents", Stream: paymentList, File: "stg_mollie__listed_payments.sql"},
+			{Temp: "mollie_happened", Stream: payments, File: "tmp_mollie__payments.sql"},
 			{Entity: "documents", Stream: payments, File: "stg_mollie__documents.sql"},
 			{Entity: "document_lines", Stream: payments, File: "stg_mollie__document_lines.sql"},
 			{Entity: "document_keys", Stream: payments, File: "stg_mollie__document_keys.sql"},

@@ -54,6 +54,17 @@ func staged(t *testing.T, file, query string, answers ...stored) []string {
 	if err := db.Exec(ctx, "create or replace table valid as select blob_id, key, body::json as body from answers; create or replace temp view raw as select * from valid"); err != nil {
 		t.Fatal(err)
 	}
+	for _, m := range connector.Source().Models {
+		if m.Temp != "" && strings.Contains(file, "__document") {
+			text, err := fs.ReadFile(connector.Source().Files, m.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Exec(ctx, "create or replace temp table "+m.Temp+" as "+string(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	model, err := fs.ReadFile(connector.Source().Files, file)
 	if err != nil {
 		t.Fatal(err)
@@ -288,4 +299,11 @@ func TestSamples(t *testing.T) {
 				stored{1, "settlement_lines/stl_jDk30akdN/" + list, read(t, name)})[:1], want)
 		})
 	}
+}
+
+// A settlement of a million and more is as good as any other.
+func TestLargeSettlement(t *testing.T) {
+	body := `{"id": "stl_1", "status": "paidout", "settledAt": "2026-03-06T06:00:00+00:00", "amount": ` + sek("21358490.90") + `,
+		"periods": {"2026": {"03": {"revenue": [{"amountNet": ` + sek("999999999.90") + `}], "costs": [{"amountGross": ` + sek("978641509") + `}]}}}}`
+	same(t, staged(t, "stg_mollie__payouts.sql", "select concat_ws(' ', amount_minor, formula_off_minor) from rows", stored{1, "settlement/stl_1", body}), "2135849090 0")
 }

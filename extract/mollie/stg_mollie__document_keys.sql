@@ -12,7 +12,7 @@ source as materialized (
         order_id, deliveries, refunds,
         nullif(p.orderNumber, '') as order_number, mollie_order_number(p.metadata) as stored, mollie_described(p.description) as described, nullif(p.orderId, '') as part_of
 
-    from mollie_payments()
+    from mollie_happened
 
 ),
 

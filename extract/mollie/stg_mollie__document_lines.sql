@@ -13,7 +13,7 @@ with
 
 source as materialized (
 
-    select order_id, p.lines as lines, deliveries, refunds from mollie_payments()
+    select order_id, p.lines as lines, deliveries, refunds from mollie_happened
 
 ),
 

@@ -31,7 +31,7 @@ orders as materialized (
             list_max(list_transform(deliveries, x -> mollie_time(x.at))),
             list_max(list_transform(coalesce(p._embedded.refunds, []), x -> mollie_time(x.createdAt)))) as changed_at
 
-    from mollie_payments()
+    from mollie_happened
 
 ),
 
