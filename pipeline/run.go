@@ -216,6 +216,12 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 		w.behind = n > 0
 	}
 	if w.booked {
+		// What a killed run booked was never counted, and nothing says which payouts it touched.
+		if !w.wasComplete {
+			if err := w.lookAtEverything(ctx); err != nil {
+				return err
+			}
+		}
 		if err := w.countLines(ctx, touchedPayouts); err != nil {
 			return err
 		}
