@@ -17,7 +17,7 @@ import (
 
 // Views are the public views, in the order of the contract.
 var Views = []string{"entries", "postings", "balances", "documents", "payouts", "payout_lines", "open_items", "exceptions",
-	"proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "lineage", "runs"}
+	"proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "lineage", "runs", "decisions", "aliases"}
 
 // ExportViews writes every public view to dir as one file each, "parquet" or "csv".
 // It returns the files' names.

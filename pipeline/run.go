@@ -231,7 +231,9 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 		+ (select coalesce(sum(line_exceptions), 0) from payouts)`); err != nil {
 		return err
 	}
-	if res.Held, err = w.db.Count(ctx, "select count(*) from payouts where status = 'held'"); err != nil {
+	// A held payout that a person said to leave is nobody's business any more.
+	if res.Held, err = w.db.Count(ctx, `select count(*) from payouts as p where p.status = 'held'
+		and not exists (select 1 from decided as x where x.document_id = p.document_id and x.line_id is null and x.action = 'ignore' and x.kind = p.why_kind)`); err != nil {
 		return err
 	}
 	w.Log.Debug("counted")
@@ -268,7 +270,7 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 	return w.db.Exec(ctx, touched+`;
 		create or replace temp table counted as
 			select x.document_id, count(*) as n from recon.exceptions as x
-			where x.line_id is not null and x.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
+			where x.line_id is not null and x.status = 'open' and x.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
 				and x.document_id in (select document_id from touched)
 			group by x.document_id;
 		create or replace temp table matches as

@@ -33,6 +33,7 @@ type staging struct {
 	nextPos archive.Position
 	records int64
 	macros  map[string]bool
+	only    string // a payout that is staged anew: nothing else of the bytes is taken in
 }
 
 type blobRow struct {
@@ -124,6 +125,9 @@ func (s *staging) take(rec archive.Record) error {
 	case rec.Note != nil:
 		if err := s.flush(); err != nil {
 			return err
+		}
+		if rec.Note.Kind == "decision" {
+			return s.takeDecision(rec.Note)
 		}
 		return s.w.takeNote(s.ctx, rec.Note)
 	}

@@ -31,6 +31,12 @@ func (s *staging) model(src Source, m extract.Model) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.File, err)
 	}
+	if s.only != "" && !strings.HasPrefix(m.Entity, "payout") {
+		return nil
+	}
+	if err := s.narrow(src, m.Entity); err != nil {
+		return fmt.Errorf("%s: %w", m.File, err)
+	}
 	merge, ok := merges[m.Entity]
 	if !ok {
 		return fmt.Errorf("%s: there is no entity %q", m.File, m.Entity)

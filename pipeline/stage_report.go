@@ -180,12 +180,7 @@ func (s *staging) reportModel(src Source, m extract.Model, row *blobRow) error {
 		return err
 	}
 	if known > 0 {
-		if err := db.Exec(s.ctx, with(`create or replace temp table incoming as
-			select * exclude (row_no), row_number() over () + 1 as row_no
-			from (select * from (select * from payout_lines where false) union all by name select *, {{blob}} as blob_id from {{model}})`)); err != nil {
-			return err
-		}
-		return db.Exec(s.ctx, with(merges["payout_lines"]+headerless))
+		return s.takeRows(src, text, row.BlobID)
 	}
 	first, err := db.Count(s.ctx, "select count(*) from payout_lines")
 	if err != nil {
@@ -216,6 +211,20 @@ func (s *staging) reportModel(src Source, m extract.Model, row *blobRow) error {
 			select distinct source, payout_id from payout_lines where blob_id = {{blob}}
 			except select source, payout_id from todo_payouts;
 	`+headerless))
+}
+
+// takeRows takes in the rows of the view raw by model, compared with those that are known.
+func (s *staging) takeRows(src Source, model string, blob int64) error {
+	with := strings.NewReplacer("{{source}}", duck.Quote(src.Name), "{{model}}", "(\n"+model+"\n)", "{{blob}}", fmt.Sprint(blob))
+	if err := s.w.db.Exec(s.ctx, with.Replace(`create or replace temp table incoming as
+		select * exclude (row_no), row_number() over () + 1 as row_no
+		from (select * from (select * from payout_lines where false) union all by name select *, {{blob}} as blob_id from {{model}})`)); err != nil {
+		return err
+	}
+	if err := s.narrow(src, "payout_lines"); err != nil {
+		return err
+	}
+	return s.w.db.Exec(s.ctx, with.Replace(merges["payout_lines"]+headerless))
 }
 
 // rejects holds every payout of a file with rows that are no CSV rows: nobody knows which

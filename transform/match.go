@@ -43,7 +43,21 @@ func (b *booking) match() {
 		select line_id, source, payout_id, document_id, 'event_id' as rung,
 			case state when 'held' then 'held_document' else 'matched' end as state,
 			amount as amount_minor, 0 as before_minor, 0 as rounding_minor, evidence, (select run_no from this_run) as run_no
-		from plain_matches`)
+		from plain_matches;
+		insert into line_matches by name
+		select line_id, source, payout_id, document_id, 'decision' as rung,
+			case when state = 'held' then 'held_document' when document_kind = 'order' then 'not_delivered' else 'matched' end as state,
+			amount - rounds as amount_minor, before as before_minor, case document_kind when 'refund' then -rounds else rounds end as rounding_minor,
+			'decision ' || decision_id as evidence, (select run_no from this_run) as run_no
+		from (
+			select d.*, case when d.state <> 'held' and d.document_kind <> 'order' and abs(d.amount - (d.document_amount - d.before)) <= (select tolerance from set_company)
+				then d.amount - (d.document_amount - d.before) else 0 end as rounds
+			from (
+				select d.*, coalesce(s.amount, 0) + coalesce(sum(d.amount) over (partition by d.document_id order by d.paid_date, d.line_id rows between unbounded preceding and 1 preceding), 0) as before
+				from decided_matches as d
+				left join settled as s using (document_id)
+			) as d
+		)`)
 	if b.err != nil {
 		return
 	}
@@ -77,7 +91,9 @@ func (b *booking) match() {
 		err = b.db.Each(b.ctx, `
 			select document_id, amount from settled
 			union all
-			select document_id, amount from plain_matches where state <> 'held'`,
+			select document_id, amount from plain_matches where state <> 'held'
+			union all
+			select document_id, amount from decided_matches where state <> 'held'`,
 			func(scan func(...any) error) error {
 				var id string
 				var n int64

@@ -344,3 +344,88 @@ func under(t *testing.T, dir string) []string {
 	}
 	return out
 }
+
+const demoConfig = `# A sample merchant. The Klarna it speaks to ends with the demo; what was read is in data/.
+data_dir = "data"
+
+[company]
+name        = "Exempel Handel AB"
+org_number  = "556000-0167"
+country     = "SE"
+currency    = "SEK"
+time_zone   = "Europe/Stockholm"
+fiscal_year = "01-01"
+
+[[source]]
+name     = "klarna"
+provider = "klarna"
+flows    = ["orders", "invoices", "refunds", "payouts"]
+username = %q
+password = %q
+base_url = %q
+currency = "SEK"
+
+[[source]]
+name      = "adyen"
+provider  = "adyen"
+flows     = ["payouts"]
+inbox     = "inbox"
+unmatched = "receivable" # its sales are booked by the shop's own connector
+
+[[sales]]
+country  = "SE"
+vat_rate = "25"
+sales    = 3001
+vat      = 2611
+
+[[sales]]
+country  = "SE"
+vat_rate = "12"
+sales    = 3002
+vat      = 2621
+
+[[sales]]
+country  = "SE"
+vat_rate = "6"
+sales    = 3003
+vat      = 2631
+
+[[sales]]
+country  = "SE"
+vat_rate = "0"
+sales    = 3004
+
+[[sales]]
+country  = "FI"
+vat_rate = "25.5"
+sales    = 3106
+vat      = 2670
+oss      = true
+
+[[sales]]
+country  = "DE"
+vat_rate = "19"
+sales    = 3106
+vat      = 2670
+oss      = true
+
+[[sales]]
+country  = "DK"
+vat_rate = "25"
+sales    = 3106
+vat      = 2670
+oss      = true
+
+[[sales]]
+country  = "*"
+vat_rate = "0"
+sales    = 3105
+
+[erp]
+provider  = "sie"
+mode      = "voucher"
+aggregate = "day"
+series    = "K"
+auto_post = false
+period    = "first_open"
+`

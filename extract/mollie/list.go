@@ -24,6 +24,7 @@ type list struct {
 	path      string
 	name      string // of the elements under _embedded
 	mayBeGone bool   // a 404 is an answer: what the list belongs to may not be there
+	embed     string // what to have along with each element; "" for nothing
 }
 
 // A page is one answer and what must be known of it.
@@ -109,6 +110,9 @@ func (l list) pages(ctx context.Context) iter.Seq2[page, error] {
 // get asks for one page of the list.
 func (l list) get(ctx context.Context, query url.Values) (answer, error) {
 	q := url.Values{"limit": {strconv.Itoa(pageSize)}}
+	if l.embed != "" {
+		q.Set("embed", l.embed)
+	}
 	for k, v := range query {
 		q[k] = v
 	}

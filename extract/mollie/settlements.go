@@ -128,6 +128,10 @@ func (c *client) settlementLines(ctx context.Context, id string) ([]extract.Blob
 	var blobs []extract.Blob
 	for _, part := range parts {
 		l := list{client: c, path: "/v2/settlements/" + url.PathEscape(id) + "/" + part, name: part, mayBeGone: true}
+		if part != "payments" {
+			// What the shop called the payment stands on the payment alone, which may be of a settlement long ago.
+			l.embed = "payment"
+		}
 		for p, err := range l.pages(ctx) {
 			if err != nil {
 				return nil, &placed{error: err, where: l.path, key: key}

@@ -39,7 +39,8 @@ listed_items as (
             "amount": {"value": "VARCHAR", "currency": "VARCHAR"}, "settlementAmount": {"value": "VARCHAR", "currency": "VARCHAR"},
             "details": {"remainderAmount": {"value": "VARCHAR", "currency": "VARCHAR"}}, "createdAt": "VARCHAR", "paidAt": "VARCHAR", "reversedAt": "VARCHAR",
             "metadata": "JSON", "description": "VARCHAR", "externalReference": {"id": "VARCHAR"}, "countryCode": "VARCHAR",
-            "shippingAddress": {"country": "VARCHAR"}, "billingAddress": {"country": "VARCHAR"}, "reason": {"code": "VARCHAR", "description": "VARCHAR"}}]') as items
+            "shippingAddress": {"country": "VARCHAR"}, "billingAddress": {"country": "VARCHAR"}, "reason": {"code": "VARCHAR", "description": "VARCHAR"},
+            "_embedded": {"payment": {"metadata": "JSON", "description": "VARCHAR", "orderId": "VARCHAR"}}}]') as items
         from pages
         where list in ('payments', 'captures', 'refunds', 'chargebacks')
     )
@@ -56,7 +57,9 @@ typed as materialized (
         lower(item.method) as paid_by,
         lower(item.status) as status,
         mollie_time(item.reversedAt) as reversed_at,
-        mollie_described(item.description) as described
+        mollie_described(item.description) as described,
+        item._embedded.payment.metadata as payment_metadata,
+        mollie_described(item._embedded.payment.description) as payment_described
 
     from listed_items
 
@@ -98,10 +101,11 @@ listed as materialized (
         paid_by as method,
         case when type = 'chargeback-reversal' then reversed_at
             else coalesce(mollie_time(item.paidAt), mollie_time(item.createdAt)) end as event_at,
-        coalesce(mollie_order_number(item.metadata), described) as order_reference,
+        -- A capture or refund seldom says which order it is of; the payment it belongs to does.
+        coalesce(mollie_order_number(item.metadata), mollie_order_number(payment_metadata), payment_described, described) as order_reference,
         coalesce(nullif(item.paymentId, ''), item.id) as order_key,
         item.id as event_key,
-        nullif(concat_ws('|', described, nullif(item.orderId, ''), nullif(item.shipmentId, ''), nullif(item.externalReference.id, '')), '') as other_references,
+        nullif(concat_ws('|', described, payment_described, nullif(item.orderId, ''), nullif(item._embedded.payment.orderId, ''), nullif(item.shipmentId, ''), nullif(item.externalReference.id, '')), '') as other_references,
         currency,
         case type
             when 'refund' then -abs(magnitude)

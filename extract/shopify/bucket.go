@@ -21,6 +21,7 @@ type bucket struct {
 	restore   float64 // a second
 	underWay  float64
 	costs     map[string]float64 // requested cost by query, as last stated
+	heard     chan struct{}      // closed by the next answer; nil when nobody waits
 }
 
 // take waits until query can be afforded and returns what it reserved.
@@ -37,10 +38,21 @@ func (b *bucket) take(ctx context.Context, query string) (float64, error) {
 			return cost, nil
 		}
 		short, restore := min(cost, b.maximum)-b.available, b.restore
+		if b.heard == nil {
+			b.heard = make(chan struct{})
+		}
+		heard := b.heard
 		b.mu.Unlock()
-		wait := min(short/restore, 0.25) // an answer to another question may say better
-		if err := sleep(ctx, wait); err != nil {
-			return 0, err
+		wait := min(short/restore, 0.25)
+		t := time.NewTimer(time.Duration(wait * float64(time.Second)))
+		select {
+		case <-t.C:
+		case <-heard: // the answer to another question: most cost less than was reserved for them
+			t.Stop()
+			continue
+		case <-ctx.Done():
+			t.Stop()
+			return 0, ctx.Err()
 		}
 		b.mu.Lock()
 		b.available = min(b.available+wait*restore, b.maximum)
@@ -53,6 +65,10 @@ func (b *bucket) give(query string, reserved float64, c *cost) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.underWay -= reserved
+	if b.heard != nil {
+		close(b.heard)
+		b.heard = nil
+	}
 	if c == nil {
 		b.available += reserved
 		return

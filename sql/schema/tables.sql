@@ -226,10 +226,37 @@ create table run_scores (
     settled bigint, p50_days bigint, p99_days bigint, cleared_bp bigint, unexplained_minor bigint
 );
 
+---------- what people decided
+
+-- A decision answers one exception. It is in force until it is undone or another one takes its place.
+create table decisions (
+    decision_id varchar, exception_id varchar, kind varchar, source varchar, document_id varchar, line_id uuid,
+    action varchar,          -- match account kind accept keep duplicate rate ignore retry
+    target varchar,          -- the document matched, or the one this is a duplicate of; of kind: the provider's word
+    account smallint, vat_account smallint, line_kind varchar, price_e8 bigint,
+    amount_minor bigint,     -- what the exception was about: a sum that moves on is a new exception
+    through_blob bigint,     -- what had been read when it was decided
+    earlier_blobs varchar, was_booked boolean, -- of a changed payout that was accepted: what its first delivery came in, and whether that was booked
+    reason varchar, decided_by varchar, decided_at timestamp, run_no integer,
+    undone_by varchar, undone_reason varchar, undone_at timestamp, undone_run integer
+);
+create view decided as select * from decisions where undone_run is null;
+
+-- What decisions taught: a reference that means an order, a word of a provider's that means a kind.
+create table aliases (
+    alias_id varchar, decision_id varchar, source varchar,
+    what varchar,            -- reference | word
+    name varchar, detail varchar, -- the reference as it is compared, or the word and its detail
+    to_source varchar, to_order varchar, to_kind varchar,
+    learned_by varchar, learned_at timestamp, run_no integer, forgotten_by varchar, forgotten_at timestamp, forgotten_run integer
+);
+
 ---------- what the next booking has to look at
 
 create table todo_documents (document_id varchar);
 create table todo_payouts (source varchar, payout_id varchar);
+create table todo_lines (line_id uuid);                             -- of booked payouts, decided anew
+create table todo_reopened (source varchar, payout_id varchar, as_first boolean); -- booked before, and to be proven again; as_first: by its first delivery
 
 -- The canonical lines of the books (see transform/rules/95_digest.sql).
 create view book_lines as
