@@ -3,10 +3,9 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strconv"
-	"strings"
 
+	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/pipeline/archive"
 	"github.com/kvitt/kvitt/sql/duck"
 )
@@ -244,13 +243,13 @@ func (s *staging) restage(source, payout string, blobs []string) error {
 func (s *staging) restageBlob(src Source, id string) error {
 	db := s.w.db
 	var b archive.Blob
-	var stream, sum string
+	var stream, sum, media string
 	seq, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
 		return err
 	}
-	found, err := db.One(s.ctx, "select stream, key, sha256, size, place_run, place_offset, place_length from blobs where blob_id = $id::bigint",
-		[]any{duck.Named("id", seq)}, &stream, &b.Key, &sum, &b.Size, &b.Place.Run, &b.Place.Offset, &b.Place.Length)
+	found, err := db.One(s.ctx, "select stream, key, sha256, coalesce(media_type, ''), size, place_run, place_offset, place_length from blobs where blob_id = $id::bigint",
+		[]any{duck.Named("id", seq)}, &stream, &b.Key, &sum, &media, &b.Size, &b.Place.Run, &b.Place.Offset, &b.Place.Length)
 	if err != nil || !found {
 		return err
 	}
@@ -258,36 +257,17 @@ func (s *staging) restageBlob(src Source, id string) error {
 	if err := b.SHA256.UnmarshalText([]byte(sum)); err != nil {
 		return err
 	}
-	if in := src.Connector.Inbox; in != nil && string(in.Stream) == stream && strings.HasSuffix(strings.ToLower(b.Key), ".csv") {
+	if in := src.Connector.Inbox; in != nil && string(in.Stream) == stream && media == "text/csv" {
 		return s.restageReport(src, &b)
 	}
 	body, err := s.w.arch.ReadBlob(b.Content)
 	if err != nil {
 		return err
 	}
-	path := s.w.path("spool", "answers.ndjson")
-	longest, err := writeLines(path, []jsonBody{{b.Seq, b.Key, string(body)}})
-	if err != nil {
-		return err
+	if media == extract.Sequence {
+		body = asObject(body)
 	}
-	if err := db.Exec(s.ctx, fmt.Sprintf(`
-		create or replace temp table valid_answers as
-			select blob_id, key, body::json as body from read_json(%s, format = 'newline_delimited', maximum_object_size = %d,
-				columns = {blob_id: 'BIGINT', key: 'VARCHAR', body: 'VARCHAR'});
-		create or replace temp view raw as select * from valid_answers`, duck.Quote(path), longest)); err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil {
-		return err
-	}
-	for _, m := range src.Connector.Models {
-		if string(m.Stream) == stream {
-			if err := s.model(src, m); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return s.read(src, stream, []jsonBody{newBody(b.Seq, b.Key, body)})
 }
 
 func (s *staging) restageReport(src Source, b *archive.Blob) error {

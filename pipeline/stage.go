@@ -222,8 +222,24 @@ func (s *staging) flush() error {
 		return nil
 	}
 	src := s.w.source(s.source)
+	if err := s.read(*src, s.stream, s.bodies); err != nil {
+		return err
+	}
+	if err := s.w.db.Exec(s.ctx, fmt.Sprintf(`
+		insert into exceptions by name
+			select name_of('malformed_record ' || %[1]s || '/' || key || ' ' || %[2]d) as exception_id, 'malformed_record' as kind, %[1]s as source,
+				%[1]s || '/' || key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
+				head as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
+			from answers, this_run as r where body is null`, duck.Quote(s.source), s.w.runNo)); err != nil {
+		return err
+	}
+	return s.claimed(*src)
+}
+
+// read lets the models of a stream read answers of it: all of them are in table answers, those that are JSON in raw.
+func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
 	path := s.w.path("spool", "answers.ndjson")
-	longest, err := writeLines(path, s.bodies)
+	longest, err := writeLines(path, bodies)
 	if err != nil {
 		return err
 	}
@@ -232,23 +248,18 @@ func (s *staging) flush() error {
 	if err := db.Exec(s.ctx, fmt.Sprintf(`
 		create or replace temp table answers as
 			select blob_id, key, try_cast(case when whole then body end as json) as body, left(body, 200) as head
-			from read_json(%[1]s, format = 'newline_delimited', maximum_object_size = %[4]d,
+			from read_json(%s, format = 'newline_delimited', maximum_object_size = %d,
 				columns = {blob_id: 'BIGINT', key: 'VARCHAR', body: 'VARCHAR', whole: 'BOOLEAN'});
 		create or replace temp view raw as select blob_id, key, body from answers where body is not null;
-		insert into exceptions by name
-			select name_of('malformed_record ' || %[2]s || '/' || key || ' ' || %[3]d) as exception_id, 'malformed_record' as kind, %[2]s as source,
-				%[2]s || '/' || key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
-				head as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
-			from answers, this_run as r where body is null;
 		create or replace temp table new_documents (document_id varchar, kind varchar, doc_ref varchar)`,
-		duck.Quote(path), duck.Quote(s.source), s.w.runNo, longest)); err != nil {
+		duck.Quote(path), longest)); err != nil {
 		return err
 	}
 	if err := os.Remove(path); err != nil {
 		return err
 	}
-	s.w.Log.Debug("answers read", "answers", len(s.bodies), "bytes", s.size)
-	if err := s.useMacros(*src); err != nil {
+	s.w.Log.Debug("answers read", "answers", len(bodies))
+	if err := s.useMacros(src); err != nil {
 		return err
 	}
 	if file := src.Connector.Prepare; file != "" {
@@ -261,14 +272,14 @@ func (s *staging) flush() error {
 		}
 	}
 	for _, m := range src.Connector.Models {
-		if string(m.Stream) != s.stream {
+		if string(m.Stream) != stream {
 			continue
 		}
-		if err := s.model(*src, m); err != nil {
+		if err := s.model(src, m); err != nil {
 			return err
 		}
 	}
-	return s.claimed(*src)
+	return nil
 }
 
 func (s *staging) useMacros(src Source) error {
