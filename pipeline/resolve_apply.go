@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/pipeline/archive"
