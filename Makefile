@@ -23,10 +23,17 @@ tools:
 	@command -v hledger >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 		&& (apt-get update -qq && apt-get install -y -qq hledger) >/dev/null 2>&1; } \
 		|| echo "hledger is not here and cannot be installed: the test that asks it is skipped"
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& (apt-get update -qq && apt-get install -y -qq chromium fonts-dejavu-core) >/dev/null 2>&1; } \
+		|| echo "chromium is not here and cannot be installed: the tests in a browser are skipped"
 
 bench: build ## kvitt against bare DuckDB on the same million lines; N= sets how many; STAGING=svea, or all: staging of N orders
 	@$(GO) build -o bin/bench ./fixtures/bench
 	@./bin/bench -kvitt bin/kvitt -n $(or $(N),$(if $(STAGING),20000,1000000)) $(if $(STAGING),-staging $(STAGING))
+
+pages: build ## how long the console's pages take on a million lines; N= sets how many
+	@$(GO) build -o bin/bench ./fixtures/bench
+	@./bin/bench -pages -kvitt bin/kvitt -n $(or $(N),1000000)
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
@@ -36,4 +43,4 @@ lint: ## gofmt, vet, staticcheck
 clean: ## what was built
 	rm -rf bin
 
-.PHONY: help build demo test tools bench lint clean
+.PHONY: help build demo test tools bench pages lint clean

@@ -135,8 +135,13 @@ func (b *books) replace(st stamp) {
 	sh, err := b.shelve(ctx, st)
 	if err == nil {
 		for _, q := range slowQueries {
-			if _, _, err := sh.table(ctx, q, listLimit); err != nil {
+			if _, _, err := sh.table(ctx, q.query, q.limit, q.args...); err != nil {
 				b.c.Log.Warn("a page's query fails", "error", err)
+			}
+		}
+		if p, err := b.c.project(); err == nil {
+			if _, err := sh.plan(ctx, p); err != nil {
+				b.c.Log.Warn("the plan fails", "error", err)
 			}
 		}
 	}

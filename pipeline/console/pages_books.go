@@ -42,11 +42,12 @@ const (
 	exceptionKindsQuery = `
 		select kind, source, count(*) as n, min(opened_at)::date as since, currency, sum(abs(amount)) as amount
 		from recon.exceptions where status = 'open' group by kind, source, currency order by n desc, kind, source`
+	// Sorting a million exceptions costs the same for fifty as for two thousand: pages are cut from blocks.
 	exceptionsQuery = `
 		select exception_id, kind, source, document_id, reason, currency, amount, opened_at::date as since, suggestion, order_reference,
 			date_diff('day', opened_at, (select max(started_at) from main.runs)) as age
 		from recon.exceptions where status = 'open' and ($kind = '' or kind = $kind) and ($source = '' or source = $source)
-		order by opened_at, abs(amount_minor) desc, exception_id limit 50 offset $offset::bigint`
+		order by opened_at, abs(amount_minor) desc, exception_id limit 2000 offset $offset::bigint`
 	lastRunsQuery = `select run_id, command, status, started_at, finished_at, records, entries, posted, exceptions, left(ledger_digest, 12) as digest
 		from recon.runs order by run_id desc limit 200`
 	agesQuery = `
@@ -60,6 +61,7 @@ const (
 		select source, payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, fee_vat, other, difference, lines, matched, unmatched, status, reason
 		from recon.payouts where ($source = '' or source = $source) and ($status = '' or status = $status)
 		order by paid_date desc nulls first, source, payout_id limit 50 offset $offset::bigint`
+	ossQuery   = "select * from recon.oss order by quarter desc, country, vat_rate"
 	byDayQuery = `
 		select strftime(paid_date, '%Y-%m-%d') as day, sum(amount) as amount from recon.payouts
 		where paid_date is not null and currency = (select currency from main.set_company) group by 1 order by 1 desc limit 31`
@@ -68,9 +70,24 @@ const (
 		where paid_date is not null and currency = (select currency from main.set_company) group by 1, 2 order by 1, 2`
 )
 
-// slowQueries are asked of a newly published ledger before pages are switched to it. Their
-// answers are kept with the row limit the pages ask with.
-var slowQueries = []string{overviewQuery, daysQuery, proofNowQuery, exceptionKindsQuery, lastRunsQuery, agesQuery, byDayQuery, feesByMonthQuery}
+// exceptionsBlock is how many exceptions are asked for at once.
+const exceptionsBlock = 2000
+
+// A question is a query as a page asks it: the answer is remembered under all of it.
+type question struct {
+	query string
+	limit int
+	args  []string
+}
+
+// slowQueries are asked of a newly published ledger before pages are switched to it.
+var slowQueries = []question{
+	{overviewQuery, listLimit, nil}, {daysQuery, listLimit, nil}, {proofNowQuery, listLimit, nil}, {exceptionKindsQuery, listLimit, nil}, {lastRunsQuery, listLimit, nil},
+	{agesQuery, listLimit, nil}, {byDayQuery, listLimit, nil}, {feesByMonthQuery, listLimit, nil}, {ossQuery, 0, nil},
+	{payoutsQuery, 0, []string{"source", "", "status", "", "offset", "0"}},
+	{exceptionsQuery, 0, []string{"kind", "", "source", "", "offset", "0"}},
+	{openItemsQuery, 0, []string{"source", "", "from", "-100000", "until", "1000000", "offset", "0"}},
+}
 
 // offset is where a page of a list begins.
 func (v *view) offset() int {
@@ -277,8 +294,14 @@ func (c *console) exceptions(w http.ResponseWriter, r *http.Request, v *view) er
 		if d.Kinds, _, err = s.rows(r.Context(), exceptionKindsQuery, listLimit); err != nil {
 			return err
 		}
-		if d.Rows, _, err = s.rows(r.Context(), exceptionsQuery, 0, "kind", d.Kind, "source", d.Source, "offset", fmt.Sprint(v.offset())); err != nil {
+		off := v.offset()
+		block := off - off%exceptionsBlock
+		t, _, err := s.table(r.Context(), exceptionsQuery, 0, "kind", d.Kind, "source", d.Source, "offset", fmt.Sprint(block))
+		if err != nil {
 			return err
+		}
+		for i := off - block; i < min(off-block+listLimit, len(t.Rows)); i++ {
+			d.Rows = append(d.Rows, rowOf(t, i))
 		}
 		d.Pager = v.pager(len(d.Rows), len(d.Rows) == listLimit)
 		return nil
@@ -547,7 +570,7 @@ func (c *console) oss(w http.ResponseWriter, r *http.Request, v *view) error {
 		return fmt.Errorf("%w: %s", errAsked, v.T("a quarter is written 2026Q3"))
 	}
 	err := c.read(r.Context(), func(s *shelf) error {
-		all, _, err := s.rows(r.Context(), "select * from recon.oss order by quarter desc, country, vat_rate", 0)
+		all, _, err := s.rows(r.Context(), ossQuery, 0)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -298,7 +299,7 @@ func (c *console) setupWith(w http.ResponseWriter, r *http.Request, v *view, off
 	v.Title = v.T("Set-up")
 	d := setupData{Checked: !offline, HasConfig: c.Config != nil}
 	if c.Config != nil {
-		d.Path = c.Config.Path()
+		d.Path = filepath.Base(c.Config.Path())
 	}
 	p, err := c.project()
 	if err != nil {
@@ -720,7 +721,7 @@ func (c *console) showSource(w http.ResponseWriter, v *view, d sourceData, code 
 	if c.Config == nil {
 		return fmt.Errorf("%w: %s", errAsked, v.T("this console was started without a configuration file"))
 	}
-	d.Providers, d.Path, d.FlowNames = c.Config.Providers(), c.Config.Path(), flowNames
+	d.Providers, d.Path, d.FlowNames = c.Config.Providers(), filepath.Base(c.Config.Path()), flowNames
 	if i := slices.IndexFunc(d.Providers, func(p extract.Source) bool { return p.Name == d.Values.Get("provider") }); i >= 0 {
 		d.Provider = &d.Providers[i]
 	}
