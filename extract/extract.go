@@ -6,6 +6,7 @@
 package extract
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,31 @@ type Blob struct {
 	Body []byte    // untouched; nil when File is set
 	File string    // a report file to be read from disk instead of Body; it is left where it is
 	Gone bool      // the source answered that there is no such document; Body holds its answer
+}
+
+// Sequence is the media type of a document that took several answers: JSON texts, each as it
+// came, between a record separator and a line feed (RFC 7464). Models see it as {"answers": [...]}.
+// That the answers arrive as one blob is what keeps half a document from ever being read.
+const Sequence = "application/json-seq"
+
+// Join makes a Sequence of answers.
+func Join(answers [][]byte) []byte {
+	var b bytes.Buffer
+	for _, a := range answers {
+		b.WriteByte(0x1e) // never in JSON: RFC 8259 has it escaped within strings
+		b.Write(a)
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// Texts returns the answers of a Sequence.
+func Texts(seq []byte) [][]byte {
+	var out [][]byte
+	for _, t := range bytes.Split(seq, []byte{0x1e})[1:] {
+		out = append(out, bytes.TrimSuffix(t, []byte("\n")))
+	}
+	return out
 }
 
 // An Extractor reads one account at one source.
@@ -118,6 +144,12 @@ type Stage struct {
 	// $reread (BOOLEAN: the user named a window, so known things in it are read again, from
 	// $since and $until TIMESTAMP). Empty: the stream is listed by window.
 	Follow string
+	// Listed says that a stream with Follow can also be asked for by window, which shows whether the key is right.
+	Listed bool
+	// Overlap is how far a window reaches back over what was read before; 0 is the pipeline's own,
+	// 14 days. A list by the time of the last change needs less. The cursor is the end of the
+	// day that was read, so that less than two days would miss what changed on it.
+	Overlap time.Duration
 	// Flows names the flows that need this stream: it is fetched when one of them is on.
 	Flows []string
 	// Backfill says that the IDs a user gives (checkout IDs) are IDs of this stream.
@@ -153,6 +185,7 @@ type Source struct {
 	Stages   []Stage
 	Models   []Model
 	Macros   string   // file of TEMP macros that the models use; "" for none
+	Prepare  string   // file of TEMP tables made of raw before its models run, where several share much work; "" for none
 	Files    fs.FS    // the folder's own .sql files, embedded
 	Inbox    *Inbox   // non-nil when the provider's report files can be read from a folder
 	Flows    []string // the flows it can deliver
@@ -164,8 +197,13 @@ type Source struct {
 	// Every is the least time between two requests that the provider allows, on average; nil
 	// or 0 is no limit. A 429 is waited out all the same.
 	Every func(cfg Config) time.Duration
+	// Largest is how many bytes one answer may have; 0 is 64 MiB, enough for any page of a list.
+	Largest int64
 	// Open checks cfg and never dials. Nil when the connector reads from an inbox only.
 	Open func(cfg Config) (Extractor, error)
+	// UniquePayouts says that a payout ID is one payout whatever [[source]] brings it: the
+	// second of two sources that read the same account, one from a folder perhaps, is held.
+	UniquePayouts bool
 	// Shop says that it is a shop: its documents are settled by other sources' payouts.
 	Shop bool
 	// Personal names the JSON keys (at any depth) and report columns whose values are about
@@ -219,7 +257,8 @@ type Consent struct {
 type Key struct {
 	Name     string
 	Secret   bool
-	Required bool // not when the source reads from an inbox
+	Required bool   // not when the source reads from an inbox
+	Unless   string // the key that stands in for it when it is set; "" for none
 	Help     string
 }
 
@@ -229,6 +268,11 @@ type Inbox struct {
 	Suffixes []string // lower case, with the dot: ".csv"
 	Header   []string // column names every such file has; others are held as malformed
 	Optional []string // column names the models read when they are there
+	// Sections says that a file is several tables, one below the other: the column names that
+	// tell the header of each, in their order. Header and Optional are not used then. The models of Stream get such a file as JSON,
+	// a row with its line number in the file: {"offset": 0, "sections": [[{"line": 2, "column": "value"}], …]}. The rows of the
+	// last table come 500 at a time, from offset on, in objects that all have the other tables whole.
+	Sections [][]string
 }
 
 // Defaults are the provider's rows of the tables in posting_rules §1 and §4.

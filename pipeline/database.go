@@ -16,7 +16,7 @@ import (
 
 // schemaVersion counts the shapes of work.duckdb. A file of another shape is set aside
 // and rebuilt from the archive: everything in it is derived.
-const schemaVersion = "2"
+const schemaVersion = "6"
 
 // openDB opens work.duckdb. A missing file, or one of another shape, is rebuilt when the
 // archive holds anything.
@@ -152,6 +152,17 @@ type methodRow struct {
 	accountRow
 }
 
+type feeRow struct {
+	Source    string `json:"source"`
+	Rank      int    `json:"rank"`
+	Method    string `json:"method"`
+	PercentE4 int64  `json:"percent_e4"`
+	Fixed     int64  `json:"fixed_minor"`
+	Currency  string `json:"currency"`
+	From      any    `json:"from_date"`
+	To        any    `json:"to_date"`
+}
+
 type wordRow struct {
 	Source     string `json:"source"`
 	Rank       int    `json:"rank"`
@@ -201,6 +212,7 @@ func (w *work) putSettings(ctx context.Context, s transform.Settings) error {
 	var sources []sourceRow
 	var methods []methodRow
 	var words []wordRow
+	var fees []feeRow
 	for _, src := range s.Sources {
 		known := w.source(src.Name)
 		row := sourceRow{Source: src.Name, Provider: src.Provider, FeeVAT: src.FeeVAT, Unmatched: src.Unmatched, FollowDays: 180,
@@ -223,6 +235,13 @@ func (w *work) putSettings(ctx context.Context, s transform.Settings) error {
 		for i, m := range src.Methods {
 			methods = append(methods, methodRow{src.Name, i, m.Match, accountRow{m.Receivable, m.Clearing, m.Bank, m.Fee, m.FeeVAT, m.Reserve, m.Dispute}})
 		}
+		for i, f := range src.Fees {
+			currency := f.Currency
+			if currency == "" {
+				currency = s.Company.Currency
+			}
+			fees = append(fees, feeRow{src.Name, i, f.Method, f.PercentE4, f.Fixed, currency, orNull(f.From), orNull(f.To)})
+		}
 		words = append(words, rankWords(src.Name, src.LineTypes, kinds)...)
 	}
 	var sales []saleRow
@@ -233,7 +252,7 @@ func (w *work) putSettings(ctx context.Context, s transform.Settings) error {
 		name string
 		rows any
 	}{
-		{"set_company", company}, {"set_sources", sources}, {"set_methods", methods}, {"set_words", words},
+		{"set_company", company}, {"set_sources", sources}, {"set_methods", methods}, {"set_words", words}, {"set_fees", fees},
 		{"set_sales", sales}, {"set_rates", rates}, {"set_accounts", w.accountNames(s)},
 	} {
 		if err := w.db.Exec(ctx, "delete from "+t.name); err != nil {
@@ -244,6 +263,14 @@ func (w *work) putSettings(ctx context.Context, s transform.Settings) error {
 		}
 	}
 	return nil
+}
+
+// orNull is s, or the null of SQL where there is none.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 func (p *Project) source(name string) *Source {

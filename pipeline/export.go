@@ -17,7 +17,7 @@ import (
 
 // Views are the public views, in the order of the contract.
 var Views = []string{"entries", "postings", "balances", "documents", "payouts", "payout_lines", "open_items", "exceptions",
-	"proof", "oss", "erp_documents", "lineage", "runs"}
+	"proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "lineage", "runs", "decisions", "aliases"}
 
 // ExportViews writes every public view to dir as one file each, "parquet" or "csv".
 // It returns the files' names.
@@ -135,8 +135,10 @@ func (p *Project) ExportVouchers(ctx context.Context, target load.Target) ([]str
 		return nil, err
 	}
 	defer db.Close()
-	w := &work{Project: p, db: db, began: p.Now().UTC()}
-	if err := db.Exec(ctx, "delete from erp_documents; create temp table pages as select distinct book, book_date, 0 as since from postings"); err != nil {
+	files := *p
+	files.Outbox = nil // vouchers only, whatever the ERP gets
+	w := &work{Project: &files, db: db, began: p.Now().UTC()}
+	if err := db.Exec(ctx, "delete from erp_documents; delete from erp_entries; create temp table pages as select distinct book, book_date, 0 as since from postings"); err != nil {
 		return nil, err
 	}
 	if err := w.replan(ctx); err != nil {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,9 +31,28 @@ type Selection struct {
 	From, To string   // company-local dates, both inclusive; "" is open
 	Source   string   // with IDs: whose they are
 	IDs      []string // single documents by the provider's checkout ID
+	// Flows names, by source, the flows that are read; a source that is not in it is not read. Nil means
+	// every flow that is on.
+	Flows map[string][]string
+	Hints []Hint // only what they name, and what hangs on it
 }
 
 func (s Selection) hasWindow() bool { return s.From != "" || s.To != "" }
+
+// isWhole reports whether s leaves out nothing of src that is new.
+func (s Selection) isWhole(src Source) bool {
+	if s.hasWindow() || len(s.IDs) > 0 || len(s.Hints) > 0 {
+		return false
+	}
+	return s.Flows == nil || !slices.ContainsFunc(src.Flows, func(f string) bool { return !slices.Contains(s.Flows[src.Name], f) })
+}
+
+// wants reports whether s leaves the stage in, of those that are on.
+func (s Selection) wants(src Source, st extract.Stage) bool {
+	return src.wants(st) && (s.Flows == nil || slices.ContainsFunc(st.Flows, func(f string) bool {
+		return slices.Contains(src.Flows, f) && slices.Contains(s.Flows[src.Name], f)
+	}))
+}
 
 // extractAll fetches what sel asks for from every source. A source that fails does not
 // stop the others; the errors are joined.
@@ -40,12 +60,26 @@ func (w *work) extractAll(ctx context.Context, sel Selection) (int64, error) {
 	var fetched int64
 	var errs []error
 	failed := map[string]bool{}
+	if w.BankStatements != "" && len(sel.Sources) == 0 && len(sel.IDs) == 0 {
+		n, err := w.readInbox(ctx, bankInbox(w.BankStatements))
+		fetched += n
+		if err != nil {
+			errs = append(errs, err)
+			w.Log.Error("not all bank statements were read", "err", err)
+			if ctx.Err() != nil || isFatal(err) {
+				return fetched, errors.Join(errs...)
+			}
+		}
+	}
 	for _, late := range []bool{false, true} {
 		for _, src := range w.Sources {
 			if len(sel.Sources) > 0 && !slices.Contains(sel.Sources, src.Name) {
 				continue
 			}
 			if len(sel.IDs) > 0 && src.Name != sel.Source {
+				continue
+			}
+			if sel.Flows != nil && len(sel.Flows[src.Name]) == 0 {
 				continue
 			}
 			if late && (failed[src.Name] || !src.hasLate()) {
@@ -66,8 +100,45 @@ func (w *work) extractAll(ctx context.Context, sel Selection) (int64, error) {
 			w.Log.Info("extracted", "source", src.Name, "new", n, "took", w.Wall().Sub(start).Round(time.Millisecond))
 		}
 	}
+	for _, src := range w.Sources {
+		if !failed[src.Name] && (len(sel.Sources) == 0 || slices.Contains(sel.Sources, src.Name)) && sel.isWhole(src) {
+			if err := w.noteRead(src); err != nil {
+				return fetched, errors.Join(append(errs, err)...)
+			}
+		}
+	}
 	return fetched, errors.Join(errs...)
 }
+
+// A readNote says that all there was of a source was read.
+type readNote struct {
+	Source string    `json:"source"`
+	At     time.Time `json:"at"`
+}
+
+// noteRead keeps when a source was read whole: what a silence is measured from.
+func (w *work) noteRead(src Source) error {
+	b, err := json.Marshal(readNote{src.Name, w.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	_, err = w.run.AddNote("read", b)
+	return err
+}
+
+// takeReadNote puts it where the published ledger shows it, as read/SOURCE in meta.
+func (w *work) takeReadNote(ctx context.Context, body []byte) error {
+	var n readNote
+	if err := json.Unmarshal(body, &n); err != nil {
+		return fmt.Errorf("a note of what was read, in the archive: %w", err)
+	}
+	if err := w.db.Exec(ctx, "delete from meta where name = $name", duck.Named("name", readMeta+n.Source)); err != nil {
+		return err
+	}
+	return w.db.Exec(ctx, "insert into meta values ($name, $at)", duck.Named("name", readMeta+n.Source), duck.Named("at", n.At.UTC().Format(time.RFC3339)))
+}
+
+const readMeta = "read/"
 
 // isFatal tells the errors of our own disk from those of a source.
 func isFatal(err error) bool {
@@ -80,7 +151,7 @@ func (w *work) extractSource(ctx context.Context, src Source, sel Selection, lat
 		if len(sel.IDs) > 0 {
 			return 0, fmt.Errorf("%w: %s reads report files; it cannot fetch single documents", ErrUsage, src.Name)
 		}
-		if !slices.Contains(src.Flows, "payouts") {
+		if !slices.Contains(src.Flows, "payouts") || (sel.Flows != nil && !slices.Contains(sel.Flows[src.Name], "payouts")) {
 			return 0, nil
 		}
 		return w.readInbox(ctx, src)
@@ -95,7 +166,7 @@ func (w *work) extractSource(ctx context.Context, src Source, sel Selection, lat
 	var n int64
 	var errs []error
 	for _, st := range src.Connector.Stages {
-		if st.Late != late || !src.wants(st) || (len(sel.IDs) > 0 && !st.Backfill && !st.Along) {
+		if st.Late != late || !sel.wants(src, st) || (len(sel.IDs) > 0 && !st.Backfill && !st.Along) {
 			continue
 		}
 		req, err := w.request(ctx, src, st, sel)
@@ -182,7 +253,11 @@ func (w *work) window(ctx context.Context, src Source, st extract.Stage, sel Sel
 			return win, err
 		}
 		if until.Valid {
-			win.Since = until.Time.Add(-overlap)
+			back := overlap
+			if st.Overlap > 0 {
+				back = st.Overlap
+			}
+			win.Since = until.Time.Add(-back)
 		}
 	}
 	if src.StartDate != "" {
@@ -247,11 +322,13 @@ func (w *work) fetch(ctx context.Context, src Source, x extract.Extractor, req e
 func (w *work) keep(ctx context.Context, src Source, stream string, b extract.Blob) (bool, error) {
 	sum := sha256.Sum256(b.Body)
 	var last duck.NullString
-	if _, err := w.db.One(ctx, "select sha256 from blobs where key = $key and source = $source and stream = $stream order by blob_id desc limit 1",
-		[]any{duck.Named("key", b.Key), duck.Named("source", src.Name), duck.Named("stream", stream)}, &last); err != nil {
+	var wasGone bool
+	if _, err := w.db.One(ctx, "select sha256, gone from blobs where key = $key and source = $source and stream = $stream order by blob_id desc limit 1",
+		[]any{duck.Named("key", b.Key), duck.Named("source", src.Name), duck.Named("stream", stream)}, &last, &wasGone); err != nil {
 		return false, err
 	}
-	if last.String == archive.Digest(sum).String() {
+	// That a thing is still not there is nothing new, in whatever words it is said.
+	if last.Valid && b.Gone == wasGone && (b.Gone || last.String == archive.Digest(sum).String()) {
 		return false, nil
 	}
 	_, _, err := w.run.AddBlob(archive.Meta{Source: src.Name, Stream: stream, Key: b.Key, FetchedAt: b.At, MediaType: b.Type, Gone: b.Gone}, b.Body)
@@ -262,6 +339,10 @@ func (w *work) keep(ctx context.Context, src Source, stream string, b extract.Bl
 // read is named and the rest go on; files stay where they are.
 func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
 	in := src.Connector.Inbox
+	mediaType := "text/csv"
+	if src.Name == bankSource {
+		mediaType = "application/xml"
+	}
 	type found struct {
 		key, path      string
 		size, modified int64
@@ -335,7 +416,11 @@ func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
 		if seen[f] {
 			continue
 		}
-		rec, isNew, err := w.run.AddFile(ctx, archive.Meta{Source: src.Name, Stream: string(in.Stream), Key: f.key, FetchedAt: w.began, MediaType: "text/csv"}, f.path)
+		if same, sum := w.sameAsLast(ctx, src, string(in.Stream), f.key, f.path); same {
+			rows = append(rows, fileRow{src.Name, f.key, f.size, f.modified, sum}) // copied anew or touched: nothing new
+			continue
+		}
+		rec, isNew, err := w.run.AddFile(ctx, archive.Meta{Source: src.Name, Stream: string(in.Stream), Key: f.key, FetchedAt: w.began, MediaType: mediaType}, f.path)
 		if err != nil {
 			var ae *archive.Error
 			if ctx.Err() != nil || errors.As(err, &ae) || isFull(err) {
@@ -359,6 +444,24 @@ func (w *work) readInbox(ctx context.Context, src Source) (int64, error) {
 		return n, err
 	}
 	return n, errors.Join(errs...)
+}
+
+// sameAsLast reports whether a file says what the last one of its name said. One that cannot be read does not.
+func (w *work) sameAsLast(ctx context.Context, src Source, stream, key, path string) (bool, string) {
+	last, err := w.lastSum(ctx, src, stream, key)
+	if err != nil || last == "" {
+		return false, ""
+	}
+	sum, err := fileSum(path)
+	return err == nil && sum == last, sum
+}
+
+// lastSum is the SHA-256 of what was read last under a key; "" if nothing was.
+func (w *work) lastSum(ctx context.Context, src Source, stream, key string) (string, error) {
+	var last duck.NullString
+	_, err := w.db.One(ctx, "select sha256 from blobs where key = $key and source = $source and stream = $stream order by blob_id desc limit 1",
+		[]any{duck.Named("key", key), duck.Named("source", src.Name), duck.Named("stream", stream)}, &last)
+	return last.String, err
 }
 
 func unread(src Source, stream extract.Stream, path string, err error) error {

@@ -23,7 +23,11 @@ type lock struct{ f *os.File }
 //
 // Errors: ErrLocked, saying who.
 func takeLock(dir, command string, now time.Time) (*lock, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	return takeFile(dir, "lock", command, now, "wait for it to finish")
+}
+
+func takeFile(dir, name, command string, now time.Time, do string) (*lock, error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +39,7 @@ func takeLock(dir, command string, now time.Time) (*lock, error) {
 			if who == "" {
 				who = "unknown"
 			}
-			return nil, fmt.Errorf("%w %s: %s; wait for it to finish", ErrLocked, dir, who)
+			return nil, fmt.Errorf("%w %s: %s; %s", ErrLocked, dir, who, do)
 		}
 		return nil, err
 	}
@@ -46,3 +50,23 @@ func takeLock(dir, command string, now time.Time) (*lock, error) {
 }
 
 func (l *lock) release() { l.f.Close() }
+
+// A Holding is something of a data directory that one process has at a time, beside runs.
+type Holding struct{ l *lock }
+
+// Hold takes DATA_DIR/name, and makes the data directory if it is not there.
+//
+// Errors: ErrLocked, saying who has it.
+func Hold(dir, name, command string, now time.Time) (*Holding, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	l, err := takeFile(dir, name, command, now, "one is enough")
+	if err != nil {
+		return nil, err
+	}
+	return &Holding{l}, nil
+}
+
+// Release gives it back. The kernel does when the process ends.
+func (h *Holding) Release() { h.l.release() }

@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -57,22 +58,29 @@ func (s Source) wants(st extract.Stage) bool {
 
 // A Project is everything a run is handed.
 type Project struct {
-	DataDir      string
-	Settings     transform.Settings
-	Sources      []Source
-	Target       load.Target
-	TargetName   string
-	Aggregate    string // day | document
-	AutoPost     bool
-	AccountName  func(int) string
-	ConfigDigest string
-	Config       []byte // effective settings without secrets, for the archive
-	Version      string
-	Now          func() time.Time // the date of everything; KVITT_NOW may hold it still
-	Wall         func() time.Time // only ever used to say how long something took
-	Log          *slog.Logger
-	Progress     func(text string) // shown while a long phase goes on; nil shows nothing
-	Memory       string            // DuckDB's memory limit
+	DataDir        string
+	Settings       transform.Settings
+	Sources        []Source
+	BankStatements string // the folder of the bank's camt.053 files, absolute; "" for none
+	Target         load.Target
+	Outbox         load.Outbox // instead of Target: an ERP that takes one document at a time
+	Mode           string      // voucher | document | attach
+	TargetName     string
+	Aggregate      string // day | document
+	AutoPost       bool
+	AccountName    func(int) string
+	ConfigDigest   string
+	Config         []byte // effective settings without secrets, for the archive
+	Version        string
+	By             string           // who runs it, for the manifest
+	Now            func() time.Time // the date of everything; KVITT_NOW may hold it still
+	Wall           func() time.Time // only ever used to say how long something took
+	Log            *slog.Logger
+	Progress       func(text string) // shown while a long phase goes on; nil shows nothing
+	Memory         string            // DuckDB's memory limit
+	ERPRequests    *Counter          // what the target asked of the ERP since a run wrote it down
+
+	posting *work // while it posts: Blob reads from its archive
 }
 
 // ErrSpace is returned when the disk has too little room left to begin.
@@ -93,8 +101,13 @@ type work struct {
 	began                          time.Time
 	fresh                          map[string]freshFile // by SHA-256: inbox files archived in this run
 	gone                           []string             // IDs that a source does not know
+	took                           map[string]time.Duration
 	booked, replaying, wasComplete bool
+	blobs                          sync.Mutex
+	behind                         bool // the ERP booked something otherwise, and the ledger is to follow
 	journal, firstOff              string
+	through                        string // a replay stops after this run; "" goes through all
+	fixed                          bool   // a replay keeps the settings it was given
 }
 
 // A freshFile is an inbox file as it was when it was archived.
@@ -238,6 +251,7 @@ func (w *work) close() {
 		w.db.Close()
 	}
 	if w.lock != nil {
+		w.writeTally()
 		w.lock.release()
 	}
 }

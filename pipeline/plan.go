@@ -17,16 +17,17 @@ import (
 
 // A Plan is what would be posted, shown before anything is.
 type Plan struct {
-	Digest   string         `json:"digest"`
-	New      int            `json:"new"`
-	Changed  int            `json:"changed"` // vouchers that correct what is posted
-	Entries  int64          `json:"entries"`
-	Files    int            `json:"files"`
-	Requests int            `json:"requests"`
-	Seconds  int            `json:"seconds"`
-	Vouchers []load.Voucher `json:"-"`
-	Accounts []AccountSum   `json:"accounts"`
-	pages    map[string]page
+	Digest    string          `json:"digest"`
+	New       int             `json:"new"`
+	Changed   int             `json:"changed"` // vouchers that correct what is posted
+	Entries   int64           `json:"entries"`
+	Files     int             `json:"files"`
+	Requests  int             `json:"requests"`
+	Seconds   int             `json:"seconds"`
+	Vouchers  []load.Voucher  `json:"-"`
+	Documents []load.Document `json:"-"` // the same, for a target that takes them one by one
+	Accounts  []AccountSum    `json:"accounts"`
+	pages     map[string]page
 }
 
 // An AccountSum is what a plan would add to one account, minor units of the company's currency.
@@ -41,6 +42,7 @@ type AccountSum struct {
 type page struct {
 	book, date, document, reference, currency string
 	entries                                   int64
+	again, tried                              bool // its page is posted in part; it was refused before
 }
 
 // voucherGroup names the voucher a posting goes into. Deliveries and refunds gather by
@@ -61,18 +63,21 @@ const unposted = `
 	semi join pages as g on g.book = p.book and g.book_date = p.book_date
 	left join (
 		select book, book_date, max(through_run) as through_run from erp_documents
-		where status in ('sent', 'posted') group by book, book_date
+		where status in ('sent', 'posted') and scheme is null group by book, book_date
 	) as w on w.book = p.book and w.book_date = p.book_date
-	where p.run_no > coalesce(w.through_run, 0) and p.run_no >= (select coalesce(min(since), 0) from pages)`
+	where p.run_no > coalesce(w.through_run, 0) and p.entry_id not in (select entry_id from erp_entries) and p.run_no >= (select coalesce(min(since), 0) from pages)`
 
 // replan plans the pages in table pages, inside a transaction. Payout lines are summed by
 // class before they become postings: they come by the million and a voucher has a row per account.
 func (w *work) replan(ctx context.Context) error {
+	if w.Outbox != nil {
+		return w.replanDocuments(ctx)
+	}
 	return w.db.Exec(ctx, fmt.Sprintf(`
-			delete from erp_documents where status = 'planned' and (book, book_date) in (select (book, book_date) from pages);
+			delete from erp_documents where status in ('planned', 'failed') and (book, book_date) in (select (book, book_date) from pages);
 
 			create or replace temp table unposted_pages as
-			select g.book, g.book_date, g.since, coalesce(max(e.through_run) filter (e.status in ('sent', 'posted')), 0) as through_run
+			select g.book, g.book_date, g.since, coalesce(max(e.through_run) filter (e.status in ('sent', 'posted') and e.scheme is null), 0) as through_run
 			from pages as g
 			left join erp_documents as e on e.book = g.book and e.book_date = g.book_date
 			group by g.book, g.book_date, g.since;
@@ -88,7 +93,7 @@ func (w *work) replan(ctx context.Context) error {
 				null::bigint as net_home, null::bigint as fee_home, null::bigint as fee_vat_home, null::bigint as counter_home,
 				null::bigint as rounding_home
 			from booked_lines as b
-			where b.run_no >= (select min(since) from pages)
+			where b.run_no >= (select min(since) from pages) and b.line_id not in (select entry_id from erp_entries)
 				and b.class_no in (
 					select c.class_no from line_classes as c
 					semi join unposted_pages as g on g.book = c.payout_document and g.book_date = c.book_date and c.run_no > g.through_run)
@@ -108,7 +113,7 @@ func (w *work) replan(ctx context.Context) error {
 						case when p.line = 1 then hash(p.entry_id)::hugeint else 0 end as hash, case when p.line = 1 then 1 else 0 end as entries
 					from posting_rows as p
 					semi join unposted_pages as g on g.book = p.book and g.book_date = p.book_date and p.run_no > g.through_run
-					where p.run_no >= (select min(since) from pages)
+					where p.run_no >= (select min(since) from pages) and p.entry_id not in (select entry_id from erp_entries)
 					union all
 					select book, book_date, document_id, currency, account, null, run_no, amount_minor, 0, 0
 					from (%s)
@@ -124,6 +129,9 @@ func (w *work) replan(ctx context.Context) error {
 
 // plan builds every voucher that is planned.
 func (w *work) plan(ctx context.Context) (*Plan, error) {
+	if w.Outbox != nil {
+		return w.planDocuments(ctx)
+	}
 	if err := w.db.Exec(ctx, "create or replace temp table pages as select distinct book, book_date, 0 as since from erp_documents where status = 'planned'"); err != nil {
 		return nil, err
 	}

@@ -43,6 +43,9 @@ func (p *Project) Post(ctx context.Context, digest string) (Result, error) {
 		return Result{}, err
 	}
 	defer w.close()
+	if err := w.askLock(ctx, true); err != nil {
+		return Result{}, err
+	}
 	if err := w.begin(ctx, "post"); err != nil {
 		return Result{}, err
 	}
@@ -65,7 +68,10 @@ func (w *work) bookAndPost(ctx context.Context, digest string, res *Result) erro
 	res.Entries, res.Postings, res.Digest = st.Entries, st.Postings, st.Digest
 	n, postErr := w.post(ctx, digest)
 	res.Posted = n
-	return errors.Join(postErr, w.finish(ctx, "post", res, postErr))
+	if err := w.finish(ctx, "post", res, postErr); err != nil {
+		return errors.Join(postErr, err)
+	}
+	return errors.Join(postErr, w.followERP(ctx, res))
 }
 
 // Plan returns what Post would post. It changes nothing.
@@ -82,6 +88,10 @@ func (p *Project) Plan(ctx context.Context) (*Plan, error) {
 // post sends every planned voucher. An intent is on disk before a batch is sent, and the
 // receipt after; an intent without a receipt is looked up at the target first.
 func (w *work) post(ctx context.Context, digest string) (int64, error) {
+	defer w.phase("post")()
+	if w.Outbox != nil {
+		return w.postDocuments(ctx, digest)
+	}
 	if w.Target == nil {
 		return 0, fmt.Errorf("%w: no [erp] is configured", ErrUsage)
 	}
@@ -99,6 +109,9 @@ func (w *work) post(ctx context.Context, digest string) (int64, error) {
 	if len(pl.Vouchers) == 0 {
 		return recovered, nil
 	}
+	if err := w.sealVouchers(pl); err != nil {
+		return recovered, err
+	}
 	batches, err := w.Target.Prepare(pl.Vouchers, w.began)
 	if err != nil {
 		return recovered, fmt.Errorf("post: %w", err)
@@ -114,6 +127,25 @@ func (w *work) post(ctx context.Context, digest string) (int64, error) {
 	w.Log.Info("posted", "vouchers", posted, "batches", len(batches))
 	return posted, nil
 }
+
+// sealVouchers writes the head of the archive's chain into the vouchers' texts: who holds the ERP's books can
+// prove that the archive they stand on is the one that was there when they were posted.
+func (w *work) sealVouchers(pl *Plan) error {
+	last, err := w.arch.Last()
+	if err != nil || last.RunID == "" {
+		return err
+	}
+	for i := range pl.Vouchers {
+		pl.Vouchers[i].Text += ", " + chainWord + " " + last.Digest.String()[:chainLen]
+	}
+	return nil
+}
+
+// chainWord and chainLen say how the head of the chain stands in a voucher's text.
+const (
+	chainWord = "chain"
+	chainLen  = 16
+)
 
 func (w *work) postBatch(ctx context.Context, pl *Plan, b load.Batch) (int64, error) {
 	note := erpNote{Batch: b.Name, Target: w.TargetName}
@@ -139,7 +171,7 @@ func (w *work) postBatch(ctx context.Context, pl *Plan, b load.Batch) (int64, er
 
 // settleIntents asks the target about batches that were begun and have no receipt.
 func (w *work) settleIntents(ctx context.Context) (int64, error) {
-	names, err := w.db.Texts(ctx, "select distinct batch from erp_documents where status = 'sent' order by batch")
+	names, err := w.db.Texts(ctx, "select distinct batch from erp_documents where status = 'sent' and scheme is null order by batch")
 	if err != nil {
 		return 0, err
 	}
@@ -221,7 +253,7 @@ func (w *work) takeERPNote(ctx context.Context, n *archive.Note) error {
 		if err := w.db.Insert(ctx, "erp_documents", rows); err != nil {
 			return err
 		}
-		return w.db.Exec(ctx, `delete from erp_documents where status = 'planned' and (book, book_date) in (
+		return w.db.Exec(ctx, `delete from erp_documents where status in ('planned', 'failed') and (book, book_date) in (
 			select (book, book_date) from erp_documents where status = 'sent' and batch = $batch)`, duck.Named("batch", note.Batch))
 	case "erp_receipt":
 		type receiptRow struct {

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,10 +21,20 @@ import (
 // in it changed, so that publishing costs what is new and not what is stored.
 type segment struct {
 	view, name, where string
+	by                string // an expression of its month, where it is partitioned by source and month; "" is one flat file
 }
 
+// months of the views that are partitioned: how a row's month is told.
+var months = map[string]string{
+	"entries": "strftime(book_date, '%Y-%m')", "postings": "strftime(book_date, '%Y-%m')", "lineage": "strftime(book_date, '%Y-%m')",
+	"payout_lines": "strftime(event_date, '%Y-%m')", "documents": "strftime(event_date, '%Y-%m')",
+}
+
+// nullPartition is what Hive calls the folder of rows without a value.
+const nullPartition = "__HIVE_DEFAULT_PARTITION__"
+
 // wholeViews are small or change everywhere: they are one file.
-var wholeViews = []string{"balances", "payouts", "open_items", "proof", "oss", "erp_documents", "runs"}
+var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "runs", "decisions", "aliases"}
 
 // marker stands in the published folder while all of it is of one run. It is taken away
 // before anything is booked: what a killed run booked or half wrote is published whole by
@@ -49,6 +63,7 @@ func syncDir(dir string) error {
 // publish puts a copy of the ledger where readers find it, as a database and as Parquet.
 // Readers of the old copy keep it; they are never blocked. It closes the database.
 func (w *work) publish(ctx context.Context, everything bool) error {
+	defer w.phase("publish")()
 	start := w.Wall()
 	everything = everything || !w.wasComplete
 	segments, err := w.segments(ctx, everything)
@@ -59,9 +74,17 @@ func (w *work) publish(ctx context.Context, everything bool) error {
 	if err != nil {
 		return err
 	}
-	sums := w.readSums()
+	sums := map[string]string{}
+	if !everything {
+		sums = w.readSums()
+	}
 	if err := w.writeSegments(ctx, segments, sums); err != nil {
 		return err
+	}
+	if everything {
+		if err := w.removeOthers(segments, sums); err != nil {
+			return err
+		}
 	}
 	if err := w.db.Exec(ctx, "checkpoint"); err != nil {
 		return err
@@ -104,17 +127,17 @@ func (w *work) segments(ctx context.Context, everything bool) ([]segment, error)
 	runs := "select distinct run_no from entries where run_no = (select run_no from this_run)"
 	lines := `select distinct l.run_no from payout_lines as l
 		where l.run_no >= (select coalesce(min(run_no), 2147483647) from touched) and (l.source, l.payout_id) in (select (source, payout_id) from touched)`
-	months := `select distinct strftime(event_date, '%Y-%m') from recon.documents
-		where event_date is not null and (document_id in (select document_id from looked_at)
-			or document_id in (select document_id from postings where role = 'receivable' and run_no = (select run_no from this_run)))`
+	touched := `select distinct source || '/' || coalesce(strftime(event_date, '%Y-%m'), '') from recon.documents
+		where document_id in (select document_id from looked_at)
+			or document_id in (select document_id from postings where role = 'receivable' and run_no = (select run_no from this_run))`
 	if everything {
 		// A replay has booked many runs, and nothing says what the last one touched.
-		if err := w.db.Exec(ctx, "create or replace temp table looked_at as select document_id from documents; create temp table if not exists touched_payouts (source varchar, payout_id varchar)"); err != nil {
+		if err := w.lookAtEverything(ctx); err != nil {
 			return nil, err
 		}
 		runs = "select distinct run_no from entries"
 		lines = "select distinct run_no from payout_lines"
-		months = "select distinct strftime(event_date, '%Y-%m') from recon.documents where event_date is not null"
+		touched = "select distinct source || '/' || coalesce(strftime(event_date, '%Y-%m'), '') from recon.documents"
 	}
 	ids, err := w.db.Texts(ctx, "select run_no::varchar from ("+runs+") order by run_no")
 	if err != nil {
@@ -122,7 +145,7 @@ func (w *work) segments(ctx context.Context, everything bool) ([]segment, error)
 	}
 	for _, id := range ids {
 		for _, v := range []string{"entries", "postings", "lineage"} {
-			out = append(out, segment{v, "run-" + id, "run_no = " + id})
+			out = append(out, segment{v, "run-" + id, "run_no = " + id, months[v]})
 		}
 	}
 	if err := w.db.Exec(ctx, touchedPayouts); err != nil {
@@ -134,21 +157,29 @@ func (w *work) segments(ctx context.Context, everything bool) ([]segment, error)
 	}
 	for _, id := range ids {
 		out = append(out,
-			segment{"payout_lines", "run-" + id, "run_no = " + id},
-			segment{"exceptions", "run-" + id, "line_id is not null and run_no = " + id})
+			segment{"payout_lines", "run-" + id, "run_no = " + id, months["payout_lines"]},
+			segment{"exceptions", "run-" + id, "line_id is not null and run_no = " + id, ""})
 	}
-	out = append(out, segment{"exceptions", "documents", "line_id is null"})
-	ids, err = w.db.Texts(ctx, months)
+	out = append(out, segment{"exceptions", "documents", "line_id is null", ""})
+	ids, err = w.db.Texts(ctx, touched)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range ids {
-		out = append(out, segment{"documents", "month-" + m, "strftime(event_date, '%Y-%m') = " + duck.Quote(m)})
-	}
-	if everything {
-		out = append(out, segment{"documents", "undated", "event_date is null"})
+	for _, id := range ids {
+		source, month, _ := strings.Cut(id, "/")
+		where := "source = " + duck.Quote(source) + " and " + months["documents"] + " = " + duck.Quote(month)
+		if month == "" {
+			where = "source = " + duck.Quote(source) + " and event_date is null"
+		}
+		out = append(out, segment{"documents", "all", where, months["documents"]})
 	}
 	return out, nil
+}
+
+// lookAtEverything makes every document and payout one that was touched.
+func (w *work) lookAtEverything(ctx context.Context) error {
+	return w.db.Exec(ctx, `create or replace temp table looked_at as select document_id from documents union select document_id from payouts;
+		create temp table if not exists touched_payouts (source varchar, payout_id varchar)`)
 }
 
 // touchedPayouts are the payouts whose lines may read otherwise than before.
@@ -173,18 +204,24 @@ func (w *work) writeSegments(ctx context.Context, segments []segment, sums map[s
 		writers.Go(func() {
 			for s := range next {
 				began := w.Wall()
-				path, err := w.writeSegment(ctx, db, s)
-				var sum string
-				if err == nil {
-					sum, err = fileSum(path)
+				files, err := w.writeSegment(ctx, db, s)
+				got := map[string]string{}
+				for _, f := range files {
+					if err == nil {
+						got[f], err = fileSum(w.path("published", filepath.FromSlash(f)))
+					}
 				}
 				if err != nil {
 					stop(err)
 					return
 				}
 				mu.Lock()
-				sums[s.view+"/"+s.name+".parquet"] = sum
+				err = w.replaceFiles(s, got, sums)
 				mu.Unlock()
+				if err != nil {
+					stop(err)
+					return
+				}
 				w.Log.Debug("wrote", "view", s.view, "part", s.name, "took", w.Wall().Sub(began))
 			}
 		})
@@ -200,21 +237,148 @@ func (w *work) writeSegments(ctx context.Context, segments []segment, sums map[s
 	return context.Cause(ctx)
 }
 
-func (w *work) writeSegment(ctx context.Context, db *duck.DB, s segment) (string, error) {
-	dir := w.path("published", s.view)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	query := "select * from recon." + s.view
+// fewPartitions is how many partitions are written one by one. Each reads the view again, and costs less than
+// DuckDB's own partitioning as long as they are few.
+const fewPartitions = 3
+
+// writeSegment writes a segment and returns its files, relative to the published folder.
+func (w *work) writeSegment(ctx context.Context, db *duck.DB, s segment) ([]string, error) {
+	where := ""
 	if s.where != "" {
-		query += " where " + s.where
+		where = " where " + s.where
 	}
-	path := filepath.Join(dir, s.name+".parquet")
+	if s.by == "" {
+		file := s.view + "/" + s.name + ".parquet"
+		return []string{file}, w.copyTo(ctx, db, "select * from recon."+s.view+where, file)
+	}
+	parts, err := db.Texts(ctx, "select distinct coalesce(source, '') || '/' || coalesce("+s.by+", '') as part from recon."+s.view+where+" order by part")
+	if err != nil {
+		return nil, err
+	}
+	query := "select *, " + s.by + " as month from recon." + s.view + where
+	if len(parts) > fewPartitions {
+		return w.copyParts(ctx, db, query, s)
+	}
+	var files []string
+	for _, part := range parts {
+		source, month, _ := strings.Cut(part, "/")
+		file := s.view + "/source=" + orNullPartition(source) + "/month=" + orNullPartition(month) + "/" + s.name + ".parquet"
+		one := query
+		if len(parts) > 1 {
+			one = fmt.Sprintf("select * from (%s) where coalesce(source, '') = %s and coalesce(month, '') = %s", query, duck.Quote(source), duck.Quote(month))
+		}
+		if err := w.copyTo(ctx, db, one, file); err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+func orNullPartition(value string) string {
+	if value == "" {
+		return nullPartition
+	}
+	return value
+}
+
+const parquet = "format parquet, compression snappy, dictionary_size_limit 1000"
+
+func (w *work) copyTo(ctx context.Context, db *duck.DB, query, file string) error {
+	path := w.path("published", filepath.FromSlash(file))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
 	tmp := path + ".tmp"
-	if err := db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (format parquet, compression snappy, dictionary_size_limit 1000)", query, duck.Quote(tmp))); err != nil {
-		return "", err
+	if err := db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (%s)", query, duck.Quote(tmp), parquet)); err != nil {
+		return err
 	}
-	return path, os.Rename(tmp, path)
+	return os.Rename(tmp, path)
+}
+
+// copyParts writes a query into its partitions at once, beside the published folder, and moves
+// the files to their places when all of them are whole.
+func (w *work) copyParts(ctx context.Context, db *duck.DB, query string, s segment) ([]string, error) {
+	dir := w.path("tmp", "parts-"+s.view+"-"+s.name)
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	if err := db.Exec(ctx, fmt.Sprintf("copy (%s) to %s (%s, partition_by (source, month), write_partition_columns true, filename_pattern %s)",
+		query, duck.Quote(dir), parquet, duck.Quote(s.name+"_{i}"))); err != nil {
+		return nil, err
+	}
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		to := w.path("published", s.view, rel)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return err
+		}
+		files = append(files, s.view+"/"+filepath.ToSlash(rel))
+		return os.Rename(path, to)
+	})
+	return files, errors.Join(err, os.RemoveAll(dir))
+}
+
+// replaceFiles notes the sums of a segment's files, and removes those that an earlier writing of it
+// left under other names. A segment that is one partition of several of its name has none.
+func (w *work) replaceFiles(s segment, got, sums map[string]string) error {
+	if s.by != "" && s.name != "all" {
+		for file := range sums {
+			base := strings.TrimSuffix(path.Base(file), ".parquet")
+			if n, _, ok := strings.Cut(base, "_"); ok {
+				base = n
+			}
+			if _, kept := got[file]; kept || base != s.name || !strings.HasPrefix(file, s.view+"/") {
+				continue
+			}
+			if err := os.Remove(w.path("published", filepath.FromSlash(file))); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			delete(sums, file)
+		}
+	}
+	maps.Copy(sums, got)
+	return nil
+}
+
+// removeOthers removes the Parquet files of the views that a complete writing did not write: those of
+// an older layout, or of a ledger that was rebuilt otherwise. It reads no sums but those of this writing.
+func (w *work) removeOthers(segments []segment, sums map[string]string) error {
+	views := map[string]bool{}
+	for _, s := range segments {
+		views[s.view] = true
+	}
+	for file := range sums {
+		if _, err := os.Stat(w.path("published", filepath.FromSlash(file))); errors.Is(err, os.ErrNotExist) {
+			delete(sums, file)
+		}
+	}
+	for view := range views {
+		err := filepath.WalkDir(w.path("published", view), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(w.path("published"), path)
+			if err != nil {
+				return err
+			}
+			if _, ok := sums[filepath.ToSlash(rel)]; !ok {
+				return os.Remove(path)
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // replaceWithCopy copies src beside dst and renames it over dst. It returns the SHA-256 of

@@ -8,11 +8,14 @@ import (
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
+// Published is the file of the published ledger.
+func (p *Project) Published() string { return p.path("published", "ledger.duckdb") }
+
 // Reader opens the published ledger, read only and with no way to files or the network.
 //
 // Errors: ErrUsage when nothing is published yet.
 func (p *Project) Reader(ctx context.Context) (*duck.DB, error) {
-	path := p.path("published", "ledger.duckdb")
+	path := p.Published()
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("%w: nothing is published yet in %s; kvitt run does it", ErrUsage, p.DataDir)
 	}

@@ -33,6 +33,9 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 		return st, err
 	}
 	for _, info := range infos {
+		if w.through != "" && info.ID > w.through {
+			break
+		}
 		step, err := w.replayStep(ctx, info)
 		if err != nil {
 			return st, err
@@ -67,11 +70,24 @@ func (w *work) replay(ctx context.Context) (transform.Stats, error) {
 			m.FinishedAt.UTC().Format(timestamp), m.Status, m.Counts["records"], m.Counts["posted"], m.Counts["exceptions"], w.runNo)); err != nil {
 			return st, err
 		}
+		if err := w.restoreScores(ctx, m.Counts); err != nil {
+			return st, err
+		}
 		if st.Digest != m.LedgerDigest && w.firstOff == "" {
 			w.firstOff = info.ID
 		}
 	}
-	return st, nil
+	if w.runNo == 0 {
+		return st, nil
+	}
+	// What a run counts when it ends is counted once, of everything.
+	if err := w.lookAtEverything(ctx); err != nil {
+		return st, err
+	}
+	if err := w.countLines(ctx, touchedPayouts); err != nil {
+		return st, err
+	}
+	return st, w.matchBank(ctx)
 }
 
 // A replayStep is what a run says about itself.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/kvitt/kvitt/pipeline/archive"
@@ -23,6 +24,7 @@ type Result struct {
 	Held       int64    `json:"held"`       // payouts
 	Digest     string   `json:"ledger_digest"`
 	Gone       []string `json:"gone,omitempty"` // IDs that the source does not know
+	Unread     []Unread `json:"-"`              // hints that are worth another try
 }
 
 // NeedsPerson reports whether something is left for a person to do.
@@ -37,12 +39,15 @@ func (p *Project) Run(ctx context.Context, command string, sel Selection, post b
 		return Result{}, err
 	}
 	defer w.close()
+	if err := w.askLock(ctx, post); err != nil {
+		return Result{}, err
+	}
 	if err := w.begin(ctx, command); err != nil {
 		return Result{}, err
 	}
 	res := Result{RunID: w.runID}
-	fetched, fetchErr := w.extractAll(ctx, sel)
-	res.Records, res.Gone = fetched, w.gone
+	fetched, fetchErr := w.extractSelected(ctx, sel, &res)
+	res.Records = fetched
 	if ctx.Err() != nil {
 		return res, fmt.Errorf("stopped: %w; what was fetched is kept, run again to continue", ctx.Err())
 	}
@@ -59,7 +64,10 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 	if err := w.run.Commit(); err != nil {
 		return err
 	}
-	if _, err := w.stage(ctx); err != nil {
+	staged := w.phase("stage")
+	_, err := w.stage(ctx)
+	staged()
+	if err != nil {
 		return err
 	}
 	st, err := w.book(ctx, command)
@@ -71,11 +79,58 @@ func (w *work) bookAndPublish(ctx context.Context, command string, post bool, re
 	if post {
 		res.Posted, postErr = w.post(ctx, "")
 	}
-	return errors.Join(postErr, w.finish(ctx, command, res, errors.Join(fetchErr, postErr)))
+	if err := w.finish(ctx, command, res, errors.Join(fetchErr, postErr)); err != nil {
+		return errors.Join(postErr, err)
+	}
+	return errors.Join(postErr, w.followERP(ctx, res))
+}
+
+// followERP books, in a run of its own, what the ERP made of what was posted: VAT rounded otherwise. A run that is
+// killed before leaves it to the next one.
+func (w *work) followERP(ctx context.Context, res *Result) error {
+	if !w.behind {
+		return nil
+	}
+	w.writeTally()
+	w.lock.release()
+	w.lock = nil
+	took := w.took
+	w, err := w.Project.open(ctx, "post")
+	if errors.Is(err, ErrLocked) {
+		return nil // whoever holds it now books it
+	}
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	w.took = took
+	if err := w.begin(ctx, "post"); err != nil {
+		return err
+	}
+	if err := w.run.Commit(); err != nil {
+		return err
+	}
+	if _, err := w.stage(ctx); err != nil {
+		return err
+	}
+	st, err := w.book(ctx, "post")
+	if err != nil {
+		return err
+	}
+	next := *res
+	next.RunID, next.Records, next.Posted = w.runID, 0, 0
+	next.Entries, next.Postings, next.Digest = st.Entries, st.Postings, st.Digest
+	if err := w.finish(ctx, "post", &next, nil); err != nil {
+		return err
+	}
+	res.Entries, res.Postings, res.Digest = res.Entries+next.Entries, res.Postings+next.Postings, next.Digest
+	res.Exceptions, res.Held = next.Exceptions, next.Held
+	return nil
 }
 
 // book books what is staged, in one transaction with the row of this run.
 func (w *work) book(ctx context.Context, command string) (transform.Stats, error) {
+	defer w.phase("book")()
 	var st transform.Stats
 	start := w.Wall()
 	if err := w.unpublished(); err != nil {
@@ -90,6 +145,9 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 			return err
 		}
 		if err := w.db.Exec(ctx, "create or replace temp table pages as select book, book_date, since from touched_books"); err != nil {
+			return err
+		}
+		if err := w.noticeScheme(ctx); err != nil {
 			return err
 		}
 		// Booked is planned, in one step: what a kill leaves booked and unplanned would never be posted.
@@ -125,19 +183,69 @@ func (w *work) book(ctx context.Context, command string) (transform.Stats, error
 	return st, nil
 }
 
+// noticeScheme plans everything anew that is not posted when the ERP, its mode or the aggregation is another than before:
+// what was planned for the old one would never be sent.
+func (w *work) noticeScheme(ctx context.Context) error {
+	now := w.TargetName
+	if w.Outbox != nil {
+		now += " " + w.scheme()
+	}
+	before, err := w.db.Texts(ctx, "select value from meta where name = 'erp_scheme'")
+	if err != nil || len(before) == 1 && before[0] == now {
+		return err
+	}
+	if err := w.db.Exec(ctx, "delete from meta where name = 'erp_scheme'"); err != nil {
+		return err
+	}
+	if err := w.db.Exec(ctx, "insert into meta values ('erp_scheme', $v)", duck.Named("v", now)); err != nil || len(before) == 0 {
+		return err
+	}
+	w.Log.Info("the ERP or its mode was changed: everything that is not posted is planned anew", "from", before[0], "to", now)
+	return w.db.Exec(ctx, `delete from erp_documents where status in ('planned', 'failed');
+		create or replace temp table pages as select distinct book, book_date, 0 as since from postings`)
+}
+
 // finish publishes the ledger and closes the run in the archive.
 func (w *work) finish(ctx context.Context, command string, res *Result, failed error) error {
 	var err error
-	if w.booked {
-		if err := w.countLineExceptions(ctx); err != nil {
+	if w.Outbox != nil {
+		n, err := w.db.Count(ctx, "select count(*) from todo_documents")
+		if err != nil {
 			return err
 		}
+		w.behind = n > 0
+	}
+	if w.booked {
+		// What a killed run booked was never counted, and nothing says which payouts it touched.
+		if !w.wasComplete {
+			if err := w.lookAtEverything(ctx); err != nil {
+				return err
+			}
+		}
+		if err := w.countLines(ctx, touchedPayouts); err != nil {
+			return err
+		}
+	}
+	if err := w.matchBank(ctx); err != nil {
+		return fmt.Errorf("bank: %w", err)
+	}
+	scores, err := w.score(ctx)
+	if err != nil {
+		return fmt.Errorf("score: %w", err)
 	}
 	if res.Exceptions, err = w.db.Count(ctx, `select (select count(*) from exceptions where status = 'open')
 		+ (select coalesce(sum(line_exceptions), 0) from payouts)`); err != nil {
 		return err
 	}
-	if res.Held, err = w.db.Count(ctx, "select count(*) from payouts where status = 'held'"); err != nil {
+	// A held payout that a person said to leave is nobody's business any more.
+	if res.Held, err = w.db.Count(ctx, `select count(*) from payouts as p where p.status = 'held'
+		and not exists (select 1 from decided as x where x.document_id = p.document_id and x.line_id is null and x.action = 'ignore' and x.kind = p.why_kind)`); err != nil {
+		return err
+	}
+	debit, err := w.db.Count(ctx, `select (
+			select coalesce(sum(amount_minor), 0) from posting_rows where amount_minor > 0 and run_no = (select run_no from this_run)
+		)::bigint + (select coalesce(sum(amount_minor), 0) from class_sums where amount_minor > 0 and run_no = (select run_no from this_run))::bigint`)
+	if err != nil {
 		return err
 	}
 	w.Log.Debug("counted")
@@ -157,9 +265,10 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	if err := w.publish(ctx, false); err != nil {
 		return fmt.Errorf("publish: %w; the ledger itself is safe, run again to publish it", err)
 	}
-	m := archive.Manifest{RunID: w.runID, Command: command, StartedAt: w.began, FinishedAt: finished, CodeVersion: w.Version,
+	m := archive.Manifest{RunID: w.runID, Command: command, By: w.By, DebitMinor: debit, StartedAt: w.began, FinishedAt: finished, CodeVersion: w.Version,
 		ConfigDigest: w.ConfigDigest, LedgerDigest: res.Digest, JournalDigest: w.journal, Entries: res.Entries, Postings: res.Postings, Status: status,
 		Counts: map[string]int64{"records": res.Records, "posted": res.Posted, "exceptions": res.Exceptions, "held": res.Held}}
+	maps.Copy(m.Counts, scores)
 	if _, err := w.run.Finish(m); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
@@ -167,13 +276,13 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	return nil
 }
 
-// countLineExceptions counts, for the payouts this run touched, the lines that found their document and those
-// that need a person; the other payouts have what they had.
-func (w *work) countLineExceptions(ctx context.Context) error {
-	return w.db.Exec(ctx, touchedPayouts+`;
+// countLines counts, for the payouts that touched makes a table of, the lines that found their document and
+// those that need a person; the other payouts have what they had.
+func (w *work) countLines(ctx context.Context, touched string) error {
+	return w.db.Exec(ctx, touched+`;
 		create or replace temp table counted as
 			select x.document_id, count(*) as n from recon.exceptions as x
-			where x.line_id is not null and x.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
+			where x.line_id is not null and x.status = 'open' and x.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
 				and x.document_id in (select document_id from touched)
 			group by x.document_id;
 		create or replace temp table matches as
@@ -190,6 +299,22 @@ func (w *work) countLineExceptions(ctx context.Context) error {
 			group by p.document_id;
 		update payouts as p set matched = coalesce(m.matched, 0), unmatched = coalesce(m.unmatched, 0)
 			from touched as t left join matches as m using (document_id) where t.document_id = p.document_id;
+		delete from payout_settles where (source, payout_id) in (select (source, payout_id) from touched);
+		insert into payout_settles by name
+			select l.source, l.payout_id,
+				case when m.state in ('matched', 'not_delivered') and coalesce(l.row_off_minor, 0) = 0 then split_part(m.document_id, '/', 1) end as document_source,
+				case when coalesce(l.row_off_minor, 0) <> 0 then 'suspense' when m.state in ('matched', 'not_delivered') then 'receivable'
+					when m.state is null and s.unmatched = 'receivable' then 'receivable' else 'suspense' end as fate,
+				sum(l.gross_minor)::bigint as gross_minor, coalesce(sum(m.rounding_minor), 0)::bigint as rounding_minor, count(*) as lines
+			from payout_lines as l
+			inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+			inner join set_sources as s on s.source = l.source
+			inner join line_words as w on w.source = l.source and w.kind in ('sale', 'refund') and p.booked_run between w.from_run and coalesce(w.to_run, 2147483647)
+				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+			left join line_matches as m on m.line_id = l.line_id
+			where l.run_no >= (select coalesce(min(run_no), 2147483647) from touched) and p.document_id in (select document_id from touched)
+				and p.status = 'booked' and l.gross_minor <> 0
+			group by l.source, l.payout_id, document_source, fate;
 		update payouts as p set line_exceptions = coalesce((select n from counted as c where c.document_id = p.document_id), 0)
 		where p.document_id in (select document_id from touched)`)
 }
@@ -205,7 +330,7 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		if err := w.db.Exec(ctx, "insert into meta values ('settings', $v)", duck.Named("v", digestOf(n.Body))); err != nil {
 			return err
 		}
-		if !w.replaying {
+		if !w.replaying || w.fixed {
 			return nil
 		}
 		var s transform.Settings
@@ -214,8 +339,12 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		}
 		w.Settings = s
 		return w.putSettings(ctx, s)
+	case "read":
+		return w.takeReadNote(ctx, n.Body)
 	case "erp_intent", "erp_receipt", "erp_abandoned":
 		return w.takeERPNote(ctx, n)
+	case "erp_out", "erp_answers":
+		return w.takeOutboxNote(ctx, n)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,10 @@ import (
 // chunkBytes bounds how many bytes of JSON answers are staged at a time.
 const chunkBytes = 48 << 20
 
+// pageBytes is chunkBytes for answers that are long on average: DuckDB has two thousand of them taken apart at once,
+// which for pages is all there are.
+const pageBytes, longAnswer = 24 << 20, 32 << 10
+
 // A staging reads archived records into the tables of facts, inside one transaction.
 type staging struct {
 	w       *work
@@ -32,6 +37,7 @@ type staging struct {
 	nextPos archive.Position
 	records int64
 	macros  map[string]bool
+	only    string // a payout that is staged anew: nothing else of the bytes is taken in
 }
 
 type blobRow struct {
@@ -56,6 +62,7 @@ type jsonBody struct {
 	BlobID int64  `json:"blob_id"`
 	Key    string `json:"key"`
 	Body   string `json:"body"`
+	Whole  bool   `json:"whole"` // an object or an array, by how it begins
 }
 
 const timestamp = "2006-01-02 15:04:05.000000"
@@ -68,6 +75,7 @@ func (w *work) stage(ctx context.Context) (int64, error) {
 
 func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) (int64, error) {
 	start := w.Wall()
+	w.Log.Debug("staging")
 	pos, err := w.position(ctx)
 	if err != nil {
 		return 0, err
@@ -124,10 +132,13 @@ func (s *staging) take(rec archive.Record) error {
 		if err := s.flush(); err != nil {
 			return err
 		}
+		if rec.Note.Kind == "decision" {
+			return s.takeDecision(rec.Note)
+		}
 		return s.w.takeNote(s.ctx, rec.Note)
 	}
 	b := rec.Blob
-	if len(s.blobs) > 0 && (b.Source != s.source || b.Stream != s.stream || s.size > chunkBytes) {
+	if len(s.blobs)+len(s.bodies) > 0 && (b.Source != s.source || b.Stream != s.stream || s.full()) {
 		if err := s.flush(); err != nil {
 			return err
 		}
@@ -137,6 +148,9 @@ func (s *staging) take(rec archive.Record) error {
 	row := blobRow{BlobID: b.Seq, RunNo: s.w.runNo, Source: b.Source, Stream: b.Stream, Key: b.Key,
 		FetchedAt: b.FetchedAt.UTC().Format(timestamp), SHA256: b.SHA256.String(), Size: b.Size, MediaType: b.MediaType, Gone: b.Gone,
 		PlaceRun: b.Place.Run, PlaceOffset: b.Place.Offset, PlaceLength: b.Place.Length}
+	if b.Source == bankSource {
+		return s.bankStatement(row, b)
+	}
 	src := s.w.source(b.Source)
 	if src == nil {
 		s.w.Log.Warn("archived by a source that is no longer configured; not read", "source", b.Source, "key", b.Key)
@@ -144,6 +158,12 @@ func (s *staging) take(rec archive.Record) error {
 		return nil
 	}
 	if in := src.Connector.Inbox; in != nil && string(in.Stream) == b.Stream && b.MediaType == "text/csv" {
+		if b.Gone {
+			return s.gone(*src, row)
+		}
+		if len(in.Sections) > 0 {
+			return s.sections(*src, row, b)
+		}
 		return s.report(*src, row, b)
 	}
 	s.blobs = append(s.blobs, row)
@@ -154,56 +174,108 @@ func (s *staging) take(rec archive.Record) error {
 	if err != nil {
 		return err
 	}
-	s.bodies = append(s.bodies, jsonBody{b.Seq, b.Key, string(body)})
+	if b.MediaType == extract.Sequence {
+		body = asObject(body)
+	}
+	s.bodies = append(s.bodies, newBody(b.Seq, b.Key, body))
 	s.size += len(body)
 	return nil
 }
 
+// full reports whether what is gathered is enough to be staged.
+func (s *staging) full() bool {
+	return s.size > chunkBytes || s.size > pageBytes && s.size > longAnswer*len(s.bodies)
+}
+
+func newBody(id int64, key string, body []byte) jsonBody {
+	begin := bytes.TrimLeft(body, " \t\r\n")
+	return jsonBody{id, key, string(body), len(begin) > 0 && (begin[0] == '{' || begin[0] == '[')}
+}
+
+// asObject makes one object of a sequence of answers, so that a model sees all of a document
+// at once: {"answers": [...]}.
+func asObject(seq []byte) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"answers":[`)
+	for i, text := range extract.Texts(seq) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(text)
+	}
+	b.WriteString("]}")
+	return b.Bytes()
+}
+
 // flush stages the JSON answers gathered so far.
 func (s *staging) flush() error {
-	if len(s.blobs) == 0 {
+	if len(s.blobs) == 0 && len(s.bodies) == 0 {
 		return nil
 	}
 	defer func() { s.blobs, s.bodies, s.size = nil, nil, 0 }()
-	if err := s.w.db.Insert(s.ctx, "blobs", s.blobs); err != nil {
-		return err
+	if len(s.blobs) > 0 {
+		if err := s.w.db.Insert(s.ctx, "blobs", s.blobs); err != nil {
+			return err
+		}
 	}
 	if len(s.bodies) == 0 {
 		return nil
 	}
 	src := s.w.source(s.source)
+	if err := s.read(*src, s.stream, s.bodies); err != nil {
+		return err
+	}
+	if err := s.w.db.Exec(s.ctx, fmt.Sprintf(`
+		insert into exceptions by name
+			select name_of('malformed_record ' || %[1]s || '/' || key || ' ' || %[2]d) as exception_id, 'malformed_record' as kind, %[1]s as source,
+				%[1]s || '/' || key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
+				head as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
+			from answers, this_run as r where body is null`, duck.Quote(s.source), s.w.runNo)); err != nil {
+		return err
+	}
+	return s.claimed(*src)
+}
+
+// read lets the models of a stream read answers of it: all of them are in table answers, those that are JSON in raw.
+func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
 	path := s.w.path("spool", "answers.ndjson")
-	longest, err := writeLines(path, s.bodies)
+	longest, err := writeLines(path, bodies)
 	if err != nil {
 		return err
 	}
 	db := s.w.db
+	// Each answer is parsed once here, by the cast: of what is JSON, its first sign tells whether it is an object or an array.
 	if err := db.Exec(s.ctx, fmt.Sprintf(`
 		create or replace temp table answers as
-			select blob_id, key, body from read_json(%[1]s, format = 'newline_delimited', maximum_object_size = %[4]d,
-				columns = {blob_id: 'BIGINT', key: 'VARCHAR', body: 'VARCHAR'});
-		create or replace temp table valid_answers as
-			select blob_id, key, body::json as body from answers where json_valid(body) and json_type(body) in ('OBJECT', 'ARRAY') order by blob_id;
-		create or replace temp view raw as select * from valid_answers;
-		insert into exceptions by name
-			select name_of('malformed_record ' || %[2]s || '/' || key || ' ' || %[3]d) as exception_id, 'malformed_record' as kind, %[2]s as source,
-				%[2]s || '/' || key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
-				left(body, 200) as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
-			from answers, this_run as r where not (json_valid(body) and json_type(body) in ('OBJECT', 'ARRAY'))`,
-		duck.Quote(path), duck.Quote(s.source), s.w.runNo, longest)); err != nil {
+			select blob_id, key, try_cast(case when whole then body end as json) as body, left(body, 200) as head
+			from read_json(%s, format = 'newline_delimited', maximum_object_size = %d,
+				columns = {blob_id: 'BIGINT', key: 'VARCHAR', body: 'VARCHAR', whole: 'BOOLEAN'});
+		create or replace temp view raw as select blob_id, key, body from answers where body is not null;
+		create or replace temp table new_documents (document_id varchar, kind varchar, doc_ref varchar)`,
+		duck.Quote(path), longest)); err != nil {
 		return err
 	}
 	if err := os.Remove(path); err != nil {
 		return err
 	}
-	if err := s.useMacros(*src); err != nil {
+	s.w.Log.Debug("answers read", "answers", len(bodies))
+	if err := s.useMacros(src); err != nil {
 		return err
 	}
+	if file := src.Connector.Prepare; file != "" {
+		text, err := fs.ReadFile(src.Connector.Files, file)
+		if err != nil {
+			return err
+		}
+		if err := db.Exec(s.ctx, string(text)); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
 	for _, m := range src.Connector.Models {
-		if string(m.Stream) != s.stream {
+		if string(m.Stream) != stream {
 			continue
 		}
-		if err := s.model(*src, m); err != nil {
+		if err := s.model(src, m); err != nil {
 			return err
 		}
 	}
@@ -237,13 +309,16 @@ func writeLines(path string, rows []jsonBody) (longest int, err error) {
 	defer f.Close()
 	buf := bufio.NewWriterSize(f, 1<<20)
 	longest = 1 << 20
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false)
 	for _, r := range rows {
-		line, err := json.Marshal(r)
-		if err != nil {
+		line.Reset()
+		if err := enc.Encode(r); err != nil {
 			return 0, err
 		}
-		longest = max(longest, len(line)+2)
-		if _, err := buf.Write(append(line, '\n')); err != nil {
+		longest = max(longest, line.Len()+2)
+		if _, err := buf.Write(line.Bytes()); err != nil {
 			return 0, err
 		}
 	}

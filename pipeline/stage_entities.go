@@ -31,6 +31,12 @@ func (s *staging) model(src Source, m extract.Model) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.File, err)
 	}
+	if s.only != "" && !strings.HasPrefix(m.Entity, "payout") {
+		return nil
+	}
+	if err := s.narrow(src, m.Entity); err != nil {
+		return fmt.Errorf("%s: %w", m.File, err)
+	}
 	merge, ok := merges[m.Entity]
 	if !ok {
 		return fmt.Errorf("%s: there is no entity %q", m.File, m.Entity)
@@ -70,18 +76,20 @@ var merges = map[string]string{
 create or replace temp table newest as
 select order_id, max(blob_id) as blob_id from incoming where order_id is not null group by order_id;
 
+create or replace temp table old_documents as
+select document_id, kind from documents where source = {{source}} and order_id in (select order_id from newest);
+
 insert into todo_documents
-select document_id from documents as d
-where d.source = {{source}} and d.order_id in (select order_id from newest)
+select document_id from old_documents
 union
 select {{source}} || '/' || i.kind || '/' || i.doc_ref from incoming as i inner join newest using (order_id, blob_id)
 where i.doc_ref is not null
 except
 select document_id from todo_documents;
 
-delete from document_lines where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest){{kinds}});
-delete from document_keys where document_id in (select document_id from documents where source = {{source}} and order_id in (select order_id from newest){{kinds}});
-delete from documents where source = {{source}} and order_id in (select order_id from newest){{kinds}};
+delete from document_lines where document_id in (select document_id from old_documents where true{{kinds}});
+delete from document_keys where document_id in (select document_id from old_documents where true{{kinds}});
+delete from documents where document_id in (select document_id from old_documents where true{{kinds}});
 
 insert into documents by name
 select distinct on (i.kind, i.doc_ref)
@@ -94,6 +102,10 @@ cross join set_company as c
 cross join this_run as r
 where i.doc_ref is not null;
 
+-- What lines and keys are then for: an answer's documents are read before both.
+create or replace temp table new_documents as
+select document_id, kind, doc_ref from documents where source = {{source}} and blob_id in (select blob_id from newest);
+
 insert into exceptions by name
 select name_of('malformed_record ' || {{source}} || '/' || b.key || ' ' || r.run_no) as exception_id, 'malformed_record' as kind, {{source}} as source,
 	{{source}} || '/' || b.key as document_id, 'the answer names no order' as reason, null as currency, null as amount_minor, null as evidence,
@@ -105,15 +117,13 @@ where b.blob_id in (select blob_id from incoming where order_id is null);`,
 insert into document_lines by name
 select i.* exclude (document_id, kind, doc_ref, order_id), d.document_id as document_id
 from incoming as i
-inner join documents as d on d.source = {{source}} and d.kind = i.kind and d.doc_ref = i.doc_ref
-where d.document_id not in (select document_id from document_lines);`,
+inner join new_documents as d on d.kind = i.kind and d.doc_ref = i.doc_ref;`,
 
 	"document_keys": `
 insert into document_keys by name
-select distinct d.document_id, i.key_type, i.value, normal_reference(i.value) as normal
+select distinct d.document_id, i.key_type, i.value, case i.key_type when 'payment_id' then payment_reference(i.value) else normal_reference(i.value) end as normal
 from incoming as i
-inner join documents as d on d.source = {{source}} and d.kind = i.kind and d.doc_ref = i.doc_ref
-where d.document_id not in (select document_id from document_keys);`,
+inner join new_documents as d on d.kind = i.kind and d.doc_ref = i.doc_ref;`,
 
 	// A payout that is there already with other figures is flagged; what is booked stays.
 	"payouts": `
@@ -159,7 +169,11 @@ select name_of(content || '|' || ordinal) as line_id, * exclude (content, ordina
 
 create or replace temp table known_parts as
 select distinct l.payout_id, l.part from payout_lines as l
-where l.source = {{source}} and (l.payout_id, l.part) in (select (payout_id, part) from named_lines);
+where l.source = {{source}} and (l.payout_id, l.part) in (select (payout_id, part) from named_lines)
+union
+-- A page more of a payout that is booked: it stays as it was booked.
+select distinct n.payout_id, n.part from named_lines as n
+inner join payouts as p on p.source = {{source}} and p.payout_id = n.payout_id and p.booked_run is not null;
 
 -- The same page again: the same rows are nothing new, others are flagged and not taken in.
 insert into payout_flags by name

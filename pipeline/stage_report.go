@@ -56,16 +56,90 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 	if err := s.w.db.Insert(s.ctx, "blobs", []blobRow{row}); err != nil {
 		return err
 	}
+	if err := s.claimed(src); err != nil {
+		return err
+	}
+	if err := s.missing(src); err != nil {
+		return err
+	}
 	if err := s.rejects(src, row); err != nil {
 		return err
 	}
-	// A file of this name that could not be read before is mended by this one.
-	if err := s.w.db.Exec(s.ctx, `update exceptions set status = 'resolved', closed_at = (select began from this_run)
-		where status = 'open' and kind = 'malformed_record' and document_id = $doc and run_no < (select run_no from this_run)`,
-		duck.Named("doc", src.Name+"/file/"+row.Key)); err != nil {
+	if err := s.mended(src, row); err != nil {
 		return err
 	}
 	return done()
+}
+
+// mended closes the exception about a file of the same name that could not be read before.
+func (s *staging) mended(src Source, row blobRow) error {
+	return s.w.db.Exec(s.ctx, `update exceptions set status = 'resolved', closed_at = (select began from this_run)
+		where status = 'open' and kind = 'malformed_record' and document_id = $doc and run_no < (select run_no from this_run)`,
+		duck.Named("doc", src.Name+"/file/"+row.Key))
+}
+
+// gone notes that the provider has no such report.
+func (s *staging) gone(src Source, row blobRow) error {
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if err := s.w.db.Insert(s.ctx, "blobs", []blobRow{row}); err != nil {
+		return err
+	}
+	return s.missing(src)
+}
+
+// missing raises an exception for each numbered report that was never there while one with a higher
+// number is; without a later one it is only not made yet. The report itself closes it, as it mends a broken one.
+func (s *staging) missing(src Source) error {
+	stream := string(src.Connector.Inbox.Stream)
+	args := []any{duck.Named("source", src.Name), duck.Named("stream", stream)}
+	n, err := s.w.db.Count(s.ctx, "select count(*) from (select 1 from blobs where gone and source = $source and stream = $stream limit 1)", args...)
+	if err != nil || n == 0 {
+		return err
+	}
+	return s.w.db.Exec(s.ctx, `
+		insert into exceptions by name
+		with reports as (
+			select key, bool_and(gone) as gone, regexp_replace(key, '[0-9]+$', '') as series,
+				try_cast(nullif(regexp_extract(key, '[0-9]{1,18}$'), '') as bigint) as number
+			from blobs where source = $source and stream = $stream
+			group by key
+		)
+		select name_of('malformed_record ' || $source || '/file/' || g.key || ' ' || r.run_no) as exception_id, 'malformed_record' as kind, $source as source,
+			$source || '/file/' || g.key as document_id, 'report ' || g.key || ' is missing: the provider has later ones, but not this one, and nothing of it is booked' as reason,
+			null as currency, null as amount_minor, null as evidence, 'ask the provider to make it again; it is asked for in every run until it is there' as suggestion,
+			r.began as opened_at, null as closed_at, 'open' as status, r.run_no
+		from reports as g, this_run as r
+		where g.gone and exists (select 1 from reports as l where not l.gone and l.series = g.series and l.number > g.number)
+			and not exists (select 1 from exceptions as x where x.kind = 'malformed_record' and x.document_id = $source || '/file/' || g.key)`, args...)
+}
+
+// claimed flags the payouts that another source of the same provider has read already, where a
+// payout ID is one payout: the same account read twice is not to be booked twice.
+func (s *staging) claimed(src Source) error {
+	if !src.Connector.UniquePayouts {
+		return nil
+	}
+	var others []string
+	for _, o := range s.w.Sources {
+		if o.Name != src.Name && o.Connector.Name == src.Connector.Name {
+			others = append(others, duck.Quote(o.Name))
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return s.w.db.Exec(s.ctx, fmt.Sprintf(`
+		insert into payout_flags by name
+		select p.source, p.payout_id, 'flow_conflict' as kind, 'source ' || min(o.source) || ' has read the same payout before: they read one account' as reason,
+			0 as amount_minor, null as evidence, max(p.blob_id) as blob_id
+		from todo_payouts as t
+		inner join payouts as p on p.source = t.source and p.payout_id = t.payout_id
+		inner join payouts as o on o.payout_id = p.payout_id and o.source in (%s) and o.blob_id < p.blob_id
+		where p.source = %s and p.booked_run is null
+			and not exists (select 1 from payout_flags as f where f.source = p.source and f.payout_id = p.payout_id and f.kind = 'flow_conflict')
+		group by p.source, p.payout_id`, strings.Join(others, ", "), duck.Quote(src.Name)))
 }
 
 // supersede sets aside what a file of the same name left that could not be read whole: this
@@ -106,12 +180,7 @@ func (s *staging) reportModel(src Source, m extract.Model, row *blobRow) error {
 		return err
 	}
 	if known > 0 {
-		if err := db.Exec(s.ctx, with(`create or replace temp table incoming as
-			select * exclude (row_no), row_number() over () + 1 as row_no
-			from (select * from (select * from payout_lines where false) union all by name select *, {{blob}} as blob_id from {{model}})`)); err != nil {
-			return err
-		}
-		return db.Exec(s.ctx, with(merges["payout_lines"]+headerless))
+		return s.takeRows(src, text, row.BlobID)
 	}
 	first, err := db.Count(s.ctx, "select count(*) from payout_lines")
 	if err != nil {
@@ -142,6 +211,20 @@ func (s *staging) reportModel(src Source, m extract.Model, row *blobRow) error {
 			select distinct source, payout_id from payout_lines where blob_id = {{blob}}
 			except select source, payout_id from todo_payouts;
 	`+headerless))
+}
+
+// takeRows takes in the rows of the view raw by model, compared with those that are known.
+func (s *staging) takeRows(src Source, model string, blob int64) error {
+	with := strings.NewReplacer("{{source}}", duck.Quote(src.Name), "{{model}}", "(\n"+model+"\n)", "{{blob}}", fmt.Sprint(blob))
+	if err := s.w.db.Exec(s.ctx, with.Replace(`create or replace temp table incoming as
+		select * exclude (row_no), row_number() over () + 1 as row_no
+		from (select * from (select * from payout_lines where false) union all by name select *, {{blob}} as blob_id from {{model}})`)); err != nil {
+		return err
+	}
+	if err := s.narrow(src, "payout_lines"); err != nil {
+		return err
+	}
+	return s.w.db.Exec(s.ctx, with.Replace(merges["payout_lines"]+headerless))
 }
 
 // rejects holds every payout of a file with rows that are no CSV rows: nobody knows which
@@ -181,7 +264,8 @@ func (s *staging) holdFile(src Source, row blobRow, reason, do string) error {
 		insert into exceptions by name
 		select name_of('malformed_record ' || $doc || ' ' || r.run_no) as exception_id, 'malformed_record' as kind, $source as source, $doc as document_id,
 			$reason as reason, null as currency, null as amount_minor, null as evidence, $do as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
-		from this_run as r`,
+		from this_run as r
+		where not exists (select 1 from exceptions as x where x.status = 'open' and x.kind = 'malformed_record' and x.document_id = $doc and x.reason = $reason)`,
 		duck.Named("doc", src.Name+"/file/"+row.Key), duck.Named("source", src.Name), duck.Named("reason", reason), duck.Named("do", do))
 }
 

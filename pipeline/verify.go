@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -25,6 +26,7 @@ type Finding struct {
 	What  string // "archive", "entries_balance", "published/ledger.duckdb"
 	Says  string // what it proves
 	Wrong []string
+	Notes []string // worth knowing, and not wrong
 }
 
 // maxWrong is how many faults of one kind are listed.
@@ -44,7 +46,7 @@ func (p *Project) Verify(ctx context.Context) ([]Finding, error) {
 		if len(wrong) > maxWrong {
 			wrong = append(wrong[:maxWrong], fmt.Sprintf("and %d more", len(wrong)-maxWrong))
 		}
-		out = append(out, Finding{what, says, wrong})
+		out = append(out, Finding{What: what, Says: says, Wrong: wrong})
 	}
 
 	arch, err := archive.Open(p.path("archive"), archive.Options{ReadOnly: true})
@@ -95,7 +97,7 @@ func (p *Project) Verify(ctx context.Context) ([]Finding, error) {
 		}
 	}
 	if auditor, ok := p.Target.(load.Auditor); ok {
-		wrong, err := p.checkTarget(ctx, auditor)
+		wrong, err := p.checkTarget(ctx, auditor, arch)
 		if err != nil {
 			wrong = append(wrong, err.Error())
 		}
@@ -129,6 +131,13 @@ func (p *Project) checkDatabase(ctx context.Context, file string, arch *archive.
 		}
 		out = append(out, f)
 	}
+	proof := Finding{What: "proof", Says: "what the ledger says a provider owes is what the provider and its documents say, but for what has a name"}
+	unexplained, err := db.Texts(ctx, `select source || ' ' || currency || ' ' || date || ': the ledger is off by ' || unexplained || ', and nothing explains it'
+		from recon.proof where unexplained <> 0 order by source, currency, date`)
+	if proof.Wrong = unexplained; err != nil {
+		proof.Wrong = append(proof.Wrong, err.Error())
+	}
+	out = append(out, proof)
 	f := Finding{What: "digest", Says: "the ledger's digest is the one the last run left in the archive"}
 	digest, err := transform.Digest(ctx, db)
 	if err != nil {
@@ -154,7 +163,7 @@ func (p *Project) checkDatabase(ctx context.Context, file string, arch *archive.
 }
 
 // checkTarget compares what the target keeps with what the ledger says was posted.
-func (p *Project) checkTarget(ctx context.Context, a load.Auditor) ([]string, error) {
+func (p *Project) checkTarget(ctx context.Context, a load.Auditor, arch *archive.Archive) ([]string, error) {
 	kept, errs := a.Audit(ctx)
 	var wrong []string
 	for _, e := range errs {
@@ -177,7 +186,20 @@ func (p *Project) checkTarget(ctx context.Context, a load.Auditor) ([]string, er
 	}, duck.Named("t", p.TargetName)); err != nil {
 		return wrong, err
 	}
+	heads := map[string]bool{}
+	infos, err := arch.Runs()
+	if err != nil {
+		return wrong, err
+	}
+	for _, info := range infos {
+		if m, err := arch.Manifest(info.ID); err == nil {
+			heads[m.Digest.String()[:chainLen]] = true
+		}
+	}
 	for _, k := range kept {
+		if head := chainRef.FindStringSubmatch(k.Text); head != nil && !heads[head[1]] {
+			wrong = append(wrong, fmt.Sprintf("%s: voucher %s was posted on an archive whose chain had the head %s; this archive never had it", k.Number, k.VoucherID, head[1]))
+		}
 		n, ok := posted[k.VoucherID]
 		switch {
 		case !ok:
@@ -194,6 +216,8 @@ func (p *Project) checkTarget(ctx context.Context, a load.Auditor) ([]string, er
 	return wrong, nil
 }
 
+var chainRef = regexp.MustCompile(`, ` + chainWord + ` ([0-9a-f]{16})`)
+
 // sumsFile lists the SHA-256 of every published file, as sha256sum -c reads it.
 const sumsFile = "SHA256SUMS"
 
@@ -206,12 +230,14 @@ func (p *Project) readSums() map[string]string {
 	defer f.Close()
 	sc := bufio.NewScanner(f)
 	for sc.Scan() {
-		if sum, name, ok := strings.Cut(sc.Text(), "  "); ok {
+		if sum, name, ok := strings.Cut(sc.Text(), "  "); ok && !strings.HasPrefix(sum, "#") {
 			sums[name] = sum
 		}
 	}
 	return sums
 }
+
+const ownSum = "# the lines above: "
 
 func (p *Project) writeSums(sums map[string]string) error {
 	names := make([]string, 0, len(sums))
@@ -223,6 +249,8 @@ func (p *Project) writeSums(sums map[string]string) error {
 	for _, n := range names {
 		fmt.Fprintf(&b, "%s  %s\n", sums[n], n)
 	}
+	// The list's own sum, where sha256sum sees a comment.
+	fmt.Fprintf(&b, "%s%x\n", ownSum, sha256.Sum256([]byte(b.String())))
 	tmp := p.path("published", sumsFile+".tmp")
 	if err := os.WriteFile(tmp, []byte(b.String()), 0o600); err != nil {
 		return err
@@ -236,6 +264,11 @@ func (p *Project) checkPublished() (map[string]string, []string) {
 		return sums, []string{"published/" + sumsFile + " is missing; kvitt run writes it"}
 	}
 	var wrong []string
+	if b, err := os.ReadFile(p.path("published", sumsFile)); err != nil {
+		wrong = append(wrong, err.Error())
+	} else if i := strings.LastIndex(string(b), ownSum); i < 0 || string(b[i:]) != fmt.Sprintf("%s%x\n", ownSum, sha256.Sum256(b[:i])) {
+		wrong = append(wrong, "published/"+sumsFile+" was altered")
+	}
 	for name, want := range sums {
 		got, err := fileSum(p.path("published", filepath.FromSlash(name)))
 		switch {

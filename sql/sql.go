@@ -15,8 +15,11 @@ var files embed.FS
 
 // Schema returns the statements that make an empty ledger: macros, tables, views.
 func Schema() string {
-	return read("schema/macros.sql") + withPostings(read("schema/tables.sql")) + read("schema/vat_rates.sql")
+	return read("schema/macros.sql") + withPostings(read("schema/tables.sql")) + VATRates()
 }
+
+// VATRates returns the statements that make table vat_rates.
+func VATRates() string { return read("schema/vat_rates.sql") }
 
 func withPostings(text string) string {
 	return strings.ReplaceAll(text, "{{line_postings}}", LinePostings("booked_lines", "line_classes"))

@@ -42,6 +42,7 @@ type Candidate struct {
 	SameCurrency bool
 	At           time.Time
 	OrderID      string
+	Shop         bool // a shop's document: what is paid at once may be delivered in several parts
 }
 
 // A Match says which document a line settles, by which rung and key.
@@ -106,6 +107,11 @@ func climb(l Line, b *OpenItems, tolerance int64) (*Match, *Issue) {
 	ambiguous := 0
 	for rung := 1; rung <= 5; rung++ {
 		fits := fitting(l, b, tolerance, rung)
+		if len(fits) > 1 && ofOneShopOrder(fits) {
+			if fits = exact(fits, l, b); len(fits) == 0 {
+				continue // the order as a whole may be what is paid
+			}
+		}
 		if len(fits) > 1 && ambiguous == 0 {
 			ambiguous = rung
 		}
@@ -166,7 +172,7 @@ func fitting(l Line, b *OpenItems, tolerance int64, rung int) []Candidate {
 			continue
 		}
 		if rung == 5 {
-			if c.Rung != 2 && c.Rung != 4 {
+			if c.Rung < 2 || c.Rung > 4 {
 				continue
 			}
 			if away := l.At.Sub(c.At).Abs(); open != l.Amount || away > dateWindow {
@@ -213,7 +219,8 @@ func settle(l Line, c Candidate, b *OpenItems, tolerance int64, rung int) *Match
 	return m
 }
 
-// notDelivered finds the one order that l pays before its delivery (posting_rules §2, 5b).
+// notDelivered finds the one order that l pays before its delivery (posting_rules §2, 5b), or
+// that a shop has delivered in parts smaller than what l pays.
 // When several fit it returns none, and the rung they fit by.
 func notDelivered(l Line, b *OpenItems, tolerance int64) (m *Match, several int) {
 	if l.Settles != "delivery" {
@@ -224,13 +231,16 @@ func notDelivered(l Line, b *OpenItems, tolerance int64) (m *Match, several int)
 		if c.Kind != "order" || !c.SameCurrency || slices.ContainsFunc(found, func(o Candidate) bool { return o.Document == c.Document }) {
 			continue
 		}
-		// The provider's own ID names the order itself: the money was taken for all of it, whatever of it
-		// has been delivered since. Other references may mean a delivery.
-		delivered := b.Delivered[c.OrderID]
-		if c.Rung == 1 {
-			delivered = 0
+		taken := b.Delivered[c.OrderID]
+		switch {
+		case c.Rung == 1:
+			// The provider's own ID names the order itself: the money was taken for all of it, whatever of it
+			// has been delivered since. Other references may mean a delivery.
+			taken = 0
+		case c.Shop:
+			taken = settledOf(l, b, c.OrderID)
 		}
-		if l.Amount <= b.open(c.Document)-delivered+tolerance {
+		if l.Amount <= b.open(c.Document)-taken+tolerance {
 			found = append(found, c)
 		}
 	}
@@ -243,6 +253,45 @@ func notDelivered(l Line, b *OpenItems, tolerance int64) (m *Match, several int)
 			State: "not_delivered", Amount: l.Amount, Before: b.Settled[c.Document], Evidence: c.Evidence}, 0
 	}
 	return nil, found[0].Rung
+}
+
+// ofOneShopOrder reports whether all are documents of the same order of a shop.
+func ofOneShopOrder(cs []Candidate) bool {
+	for _, c := range cs {
+		if !c.Shop || c.OrderID != cs[0].OrderID {
+			return false
+		}
+	}
+	return true
+}
+
+// exact returns the oldest document of which exactly l's amount is open: of several alike in one order it
+// does not matter which is settled first.
+func exact(cs []Candidate, l Line, b *OpenItems) []Candidate {
+	var best []Candidate
+	for _, c := range cs {
+		if b.open(c.Document) != l.Amount {
+			continue
+		}
+		if len(best) == 0 || c.At.Before(best[0].At) || c.At.Equal(best[0].At) && c.Document < best[0].Document {
+			best = []Candidate{c}
+		}
+	}
+	return best
+}
+
+// settledOf returns what is settled of an order's deliveries. At a provider a payment is
+// of one capture; in a shop it is of the order, however many parcels the order leaves in.
+func settledOf(l Line, b *OpenItems, order string) int64 {
+	var n int64
+	seen := map[string]bool{}
+	for _, c := range l.Candidates {
+		if c.Kind == "delivery" && c.OrderID == order && !seen[c.Document] {
+			seen[c.Document] = true
+			n += b.Settled[c.Document]
+		}
+	}
+	return n
 }
 
 // describe lists the near candidates for a person.

@@ -535,3 +535,35 @@ func TestRefundsThatAreAlikeAreSettledInTurn(t *testing.T) {
 		t.Errorf("issues mismatch (-want +got):\n%s", diff)
 	}
 }
+
+// A shop's order is paid at once and may leave in several parcels, none of them worth the payment.
+func TestAPaymentOfSeveralParcelsIsOfTheShopsOrder(t *testing.T) {
+	shop := func(c Candidate) Candidate { c.Shop = true; return c }
+	line := pays("l1", 1000, shop(delivery(3, "D1")), shop(delivery(3, "D2")), shop(by(3, "order", "O1")))
+	open := func() *OpenItems {
+		return &OpenItems{Amount: map[string]int64{"D1": 600, "D2": 400, "O1": 1000}, Settled: map[string]int64{}, Delivered: map[string]int64{"order 1": 1000}}
+	}
+	matches, issues := Climb([]Line{line}, open(), 100)
+	if len(issues) != 0 || len(matches) != 1 || matches[0].Document != "O1" || matches[0].Amount != 1000 {
+		t.Errorf("matched %+v, issues %+v; want the order", matches, issues)
+	}
+	twice := []Line{line, line}
+	twice[1].ID = "l2"
+	if matches, issues = Climb(twice, open(), 100); len(matches) != 1 || len(issues) != 1 {
+		t.Errorf("paid twice: %d matches and %d issues, want one of each", len(matches), len(issues))
+	}
+	b := open()
+	b.Settled["D1"] = 600
+	if matches, issues = Climb([]Line{line}, b, 100); len(matches) != 0 || len(issues) != 1 {
+		t.Errorf("one parcel is paid already: %+v, want an issue", matches)
+	}
+}
+
+func TestAPaymentIDAndAmountAreEnough(t *testing.T) {
+	line := pays("l1", 400, delivery(3, "D1"), delivery(3, "D2"))
+	b := &OpenItems{Amount: map[string]int64{"D1": 600, "D2": 400}, Settled: map[string]int64{}}
+	matches, _ := Climb([]Line{line}, b, 0)
+	if len(matches) != 1 || matches[0].Document != "D2" {
+		t.Errorf("matched %+v, want the delivery of that amount", matches)
+	}
+}

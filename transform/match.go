@@ -43,7 +43,21 @@ func (b *booking) match() {
 		select line_id, source, payout_id, document_id, 'event_id' as rung,
 			case state when 'held' then 'held_document' else 'matched' end as state,
 			amount as amount_minor, 0 as before_minor, 0 as rounding_minor, evidence, (select run_no from this_run) as run_no
-		from plain_matches`)
+		from plain_matches;
+		insert into line_matches by name
+		select line_id, source, payout_id, document_id, 'decision' as rung,
+			case when state = 'held' then 'held_document' when document_kind = 'order' then 'not_delivered' else 'matched' end as state,
+			amount - rounds as amount_minor, before as before_minor, case document_kind when 'refund' then -rounds else rounds end as rounding_minor,
+			'decision ' || decision_id as evidence, (select run_no from this_run) as run_no
+		from (
+			select d.*, case when d.state <> 'held' and d.document_kind <> 'order' and abs(d.amount - (d.document_amount - d.before)) <= (select tolerance from set_company)
+				then d.amount - (d.document_amount - d.before) else 0 end as rounds
+			from (
+				select d.*, coalesce(s.amount, 0) + coalesce(sum(d.amount) over (partition by d.document_id order by d.paid_date, d.line_id rows between unbounded preceding and 1 preceding), 0) as before
+				from decided_matches as d
+				left join settled as s using (document_id)
+			) as d
+		)`)
 	if b.err != nil {
 		return
 	}
@@ -51,7 +65,7 @@ func (b *booking) match() {
 	var lines []Line
 	err := b.db.Each(b.ctx, `
 		select c.line_id::varchar, c.source, c.payout_id, coalesce(c.settles, ''), c.amount, coalesce(c.event_at, timestamp '1970-01-01'), c.row_off,
-			c.rung, c.evidence, c.document_id, c.document_kind, c.state, coalesce(c.document_amount, 0), coalesce(c.document_at, timestamp '1970-01-01'), coalesce(c.order_id, ''), c.same_currency
+			c.rung, c.evidence, c.document_id, c.document_kind, c.state, coalesce(c.document_amount, 0), coalesce(c.document_at, timestamp '1970-01-01'), coalesce(c.order_id, ''), c.same_currency, c.is_shop
 		from candidates as c
 		where c.line_id not in (select line_id from plain_matches)
 		order by c.paid_date, c.source, c.payout_id, c.line_id, c.rung, c.document_id`,
@@ -61,7 +75,7 @@ func (b *booking) match() {
 			var at, docAt time.Time
 			var amount int64
 			if err := scan(&l.ID, &l.Source, &l.Payout, &l.Settles, &l.Amount, &at, &l.RowOff,
-				&c.Rung, &c.Evidence, &c.Document, &c.Kind, &c.State, &amount, &docAt, &c.OrderID, &c.SameCurrency); err != nil {
+				&c.Rung, &c.Evidence, &c.Document, &c.Kind, &c.State, &amount, &docAt, &c.OrderID, &c.SameCurrency, &c.Shop); err != nil {
 				return err
 			}
 			l.At, c.At = at, docAt
@@ -77,7 +91,9 @@ func (b *booking) match() {
 		err = b.db.Each(b.ctx, `
 			select document_id, amount from settled
 			union all
-			select document_id, amount from plain_matches where state <> 'held'`,
+			select document_id, amount from plain_matches where state <> 'held'
+			union all
+			select document_id, amount from decided_matches where state <> 'held'`,
 			func(scan func(...any) error) error {
 				var id string
 				var n int64

@@ -36,6 +36,7 @@ type Source struct {
 	Accounts  SourceAccounts
 	Methods   []Method
 	LineTypes []LineType
+	Fees      []Fee `json:",omitempty"` // the contract's rates; what is charged is compared with them
 }
 
 // SourceAccounts are the roles that every source has accounts of its own for.
@@ -48,6 +49,15 @@ type SourceAccounts struct {
 type Method struct {
 	Match                                                     string // the provider's word, case ignored; * matches anything
 	Receivable, Clearing, Bank, Fee, FeeVAT, Reserve, Dispute int
+}
+
+// A Fee is what the contract with a provider says a sale costs. The first that fits counts.
+type Fee struct {
+	Method    string // the provider's word, case ignored; * matches anything
+	PercentE4 int64  // percent times 10^4: 2.79 % is 27900
+	Fixed     int64  // minor units of Currency
+	Currency  string
+	From, To  string `json:",omitempty"` // "YYYY-MM-DD", both inclusive; "" is open
 }
 
 // A LineType maps a provider's word to one of our kinds.

@@ -15,6 +15,8 @@ type saleDocument struct {
 	amount                  duck.NullInt64
 	at                      duck.NullTime
 	groups                  []Group // of its own lines; empty when it states an amount only. On an order: what was ordered
+	accepted                string  // the kind of exception that a person accepted the document in spite of
+	off                     int64   // by how much, minor units
 }
 
 // money writes an amount of the document for people.
@@ -66,8 +68,9 @@ func (b *booking) splits() {
 				or (d.kind = 'delivery' and d.document_id not in (select document_id from document_lines))
 		)
 		select d.document_id, d.kind, d.source, d.order_id, d.currency, d.amount_minor, d.event_at,
-			g.class, g.country, g.rate_bp, g.gross_minor, g.vat_minor
+			g.class, g.country, g.rate_bp, g.gross_minor, g.vat_minor, coalesce(x.kind, ''), coalesce(x.amount_minor, 0)
 		from documents as d
+		left join document_decisions as x on x.document_id = d.document_id and x.kind in ('document_does_not_add_up', 'refund_exceeds_remaining') and x.action in ('accept', 'account')
 		inner join todo as t on t.source = d.source and t.order_id = d.order_id
 		left join document_groups as g on g.document_id = d.document_id and g.class in ('goods', 'gift_card')
 		where d.kind in ('order', 'delivery', 'refund')
@@ -77,7 +80,7 @@ func (b *booking) splits() {
 			var d saleDocument
 			var class, country duck.NullString
 			var rate, grossMinor, vat duck.NullInt64
-			if err := scan(&d.id, &d.kind, &d.source, &d.order, &d.currency, &d.amount, &d.at, &class, &country, &rate, &grossMinor, &vat); err != nil {
+			if err := scan(&d.id, &d.kind, &d.source, &d.order, &d.currency, &d.amount, &d.at, &class, &country, &rate, &grossMinor, &vat, &d.accepted, &d.off); err != nil {
 				return err
 			}
 			if len(order) > 0 && (order[0].source != d.source || order[0].order != d.order) {
@@ -118,6 +121,9 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 		case d.kind == "delivery":
 			if len(d.groups) == 0 {
 				parts, ok := share(d.amount.Int64, ordered)
+				if off := max(d.amount.Int64-gross(ordered), 0); !ok && d.accepted == "document_does_not_add_up" && d.off == off {
+					parts, ok = []Group{{Class: "rounding", Gross: d.amount.Int64}}, true
+				}
 				if !ok {
 					holds = append(holds, hold{d.id, "document_does_not_add_up",
 						fmt.Sprintf("it has no lines, and its %s cannot be split over the %s that are left of the order", d.money(d.amount.Int64), d.money(gross(ordered))),
@@ -133,12 +139,22 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 				d.groups = append(slices.Clone(d.groups), Group{Class: "rounding", Gross: off})
 			}
 			left = subtract(left, negated(d.groups))
-		case d.kind == "refund" && d.amount.Int64 <= 0:
+		case d.kind == "refund" && (d.amount.Int64 < 0 || d.amount.Int64 == 0 && len(d.groups) == 0): // 0 with lines: all of it onto a gift card
 			holds = append(holds, hold{d.id, "document_does_not_add_up", fmt.Sprintf("it refunds %s", d.money(d.amount.Int64)),
 				d.amount.Int64, "", "ask the provider what the refund is for"})
 		case d.kind == "refund":
 			remaining := gross(left)
-			if d.amount.Int64 > remaining+lineSlack(d, tolerance) {
+			excess := d.amount.Int64 - remaining
+			decided := d.accepted == "refund_exceeds_remaining" && d.off == excess
+			if decided && len(d.groups) == 0 {
+				// What is left is given back at its rates; what exceeds it is on the account that was named.
+				parts := append(slices.Clone(left), Group{Class: "rounding", Gross: excess})
+				parts = slices.DeleteFunc(parts, func(g Group) bool { return g.Gross == 0 && g.VAT == 0 })
+				give(d, parts, "what was left, and the rest as decided")
+				left = subtract(left, parts)
+				continue
+			}
+			if d.amount.Int64 > remaining+lineSlack(d, tolerance) && !decided {
 				holds = append(holds, hold{d.id, "refund_exceeds_remaining",
 					fmt.Sprintf("it refunds %s, and %s are left of what was delivered", d.money(d.amount.Int64), d.money(remaining)),
 					d.amount.Int64 - remaining, "", "check whether a delivery is missing or the refund was made twice"})
@@ -146,6 +162,9 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 			}
 			if len(d.groups) == 0 {
 				parts, ok := share(d.amount.Int64, left)
+				if !ok && d.accepted == "refund_exceeds_remaining" && d.off == d.amount.Int64 {
+					parts, ok = []Group{{Class: "rounding", Gross: d.amount.Int64}}, true
+				}
 				if !ok {
 					holds = append(holds, hold{d.id, "refund_exceeds_remaining",
 						fmt.Sprintf("it refunds %s, and no goods of that value are left of what was delivered", d.money(d.amount.Int64)), d.amount.Int64, "",

@@ -15,6 +15,7 @@ import (
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/pipeline"
 	"github.com/kvitt/kvitt/sql/duck"
+	"github.com/kvitt/kvitt/transform"
 )
 
 // A verdict is one line of check.
@@ -76,6 +77,14 @@ func (a *app) checks(ctx context.Context, cfg *config.Config, p *pipeline.Projec
 	} else {
 		add("green", "clock", "%s", a.clock().UTC().Format(time.RFC3339))
 	}
+	if err := cfg.Serve.MayListen(); err != nil {
+		add("red", "kvitt serve", "%v", err)
+	}
+	for _, src := range p.Sources {
+		if h := src.Connector.Hook; h != nil && h.Unsigned && src.Inbox == "" && src.Config.Keys["webhook_secret"] == "" {
+			add("yellow", "webhooks of "+src.Name, "they are not signed: set webhook_secret and put it into their address; until then they are refused and polling finds it all")
+		}
+	}
 	c := cfg.Settings.Company
 	add("green", "company", "%s, books in %s, days in %s, fiscal year from %s", c.Name, c.Currency, c.TimeZone, c.FiscalYear)
 	out = append(out, dataDir(p.DataDir))
@@ -83,7 +92,19 @@ func (a *app) checks(ctx context.Context, cfg *config.Config, p *pipeline.Projec
 		add("green", s.Name, "%s, flows %v, receivable %d, clearing %d, bank %d, fees %d", s.Provider, s.Flows, s.Accounts.Receivable, s.Accounts.Clearing, s.Accounts.Bank, s.Accounts.Fee)
 	}
 	add("green", "sales", "%d rows of country and VAT rate", len(cfg.Settings.Sales))
+	unknown, err := transform.UnknownRates(ctx, cfg.Settings.Sales, a.clock())
+	if err != nil {
+		add("yellow", "sales", "%v", err)
+	}
+	for _, says := range unknown {
+		add("yellow", "sales", "%s; sales that state it are booked all the same", says)
+	}
 	add("green", "erp", "%s, mode %s, by %s, series %s", cfg.ERP.Provider, cfg.ERP.Mode, cfg.ERP.Aggregate, cfg.ERP.Series)
+	if p.Outbox != nil && !offline {
+		for _, f := range p.Outbox.Check(ctx, p.Needs()) {
+			add(f.Light, f.What, "%s", f.Says)
+		}
+	}
 	for _, s := range p.Sources {
 		switch {
 		case s.Inbox != "":
@@ -111,7 +132,7 @@ func greet(ctx context.Context, s pipeline.Source, now time.Time) (light, says s
 		return "red", err.Error()
 	}
 	for _, st := range s.Connector.Stages {
-		if st.Follow != "" {
+		if st.Follow != "" && !st.Listed {
 			continue
 		}
 		for _, err := range x.Extract(ctx, extract.Request{Stream: st.Stream, Window: extract.Window{Since: now.Add(-24 * time.Hour), Until: now}}) {
@@ -119,6 +140,9 @@ func greet(ctx context.Context, s pipeline.Source, now time.Time) (light, says s
 				return "red", err.Error()
 			}
 			return "green", "it answers and knows the key"
+		}
+		if st.Listed {
+			return "yellow", "it answers, and has nothing to read yet; if it should have, check the account and where to begin"
 		}
 	}
 	return "green", "it answers"

@@ -10,7 +10,7 @@ import (
 
 	"github.com/kvitt/kvitt/cmd/kvitt/config"
 	"github.com/kvitt/kvitt/extract/all"
-	"github.com/kvitt/kvitt/fixtures/sandbox"
+	"github.com/kvitt/kvitt/fixtures/sandbox/eight"
 	"github.com/kvitt/kvitt/pipeline"
 )
 
@@ -48,35 +48,32 @@ func (a *app) demo(cmd *cobra.Command, dir string) error {
 			}
 		}
 	}
-	inbox := filepath.Join(dir, "inbox")
-	if err := os.MkdirAll(inbox, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	began := time.Now()
-	month := sandbox.Month(sandbox.MonthConfig{})
-	srv, err := sandbox.Start(ctx, month, sandbox.Options{})
+	month := eight.Month(eight.Whole)
+	url, err := eight.Start(ctx, month, func() time.Time { return demoNow }, nil)
 	if err != nil {
 		return err
 	}
-	if err := month.WriteAdyen(inbox, demoNow); err != nil {
-		return err
-	}
 	path := filepath.Join(dir, "kvitt.toml")
-	if err := os.WriteFile(path, fmt.Appendf(nil, demoConfig, sandbox.Username, sandbox.Password, srv.Klarna), 0o600); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "demo.md"), []byte(demoReadme), 0o644); err != nil {
-		return err
+	for name, body := range map[string][]byte{
+		"kvitt.toml": []byte(month.Config(url)), "rates.csv": eight.Rates(), "demo.md": []byte(demoReadme),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
+			return err
+		}
 	}
 	if !a.frozen {
 		a.clock = func() time.Time { return demoNow }
 	}
-	cfg, err := config.Load(path, a.env, all.Sources())
+	cfg, err := config.Load(path, a.env, all.Sources(), config.Targets("sie", "fortnox"))
 	if err != nil {
 		return err
 	}
 	p := a.project(cfg)
-	fmt.Fprintf(a.stdout, "Exempel Handel AB, March 2026: Klarna over HTTP on loopback, Adyen from %s\n\n", inbox)
+	fmt.Fprint(a.stdout, demoIntro)
 	res, err := p.Run(ctx, "demo", pipeline.Selection{}, true)
 	if err != nil {
 		return err
@@ -87,10 +84,19 @@ func (a *app) demo(cmd *cobra.Command, dir string) error {
 	}
 	defer db.Close()
 	for _, s := range []struct{ title, query string }{
-		{"booked", `select source, kind, count(*) as documents, sum(amount) as amount from recon.documents
-			where status in ('open', 'settled', 'booked') and kind <> 'order' group by source, kind order by source, kind`},
+		{"booked", `select source,
+				count(*) filter (kind = 'delivery') as deliveries, coalesce(sum(amount) filter (kind = 'delivery'), 0) as delivered,
+				count(*) filter (kind = 'refund') as refunds, coalesce(-sum(amount) filter (kind = 'refund'), 0) as refunded,
+				count(*) filter (kind = 'payout') as payouts, coalesce(sum(amount) filter (kind = 'payout'), 0) as paid_out
+			from recon.documents where status in ('open', 'settled', 'booked') and kind <> 'order' group by source order by source`},
+		{"settled: payout lines, and by what they found their sale or refund", `select l.source, count(*) as lines,
+				count(*) filter (l.match_rule = 'event_id') as by_event, count(*) filter (l.match_rule = 'order_id') as by_order,
+				count(*) filter (l.match_rule = 'payment_id') as by_payment, count(*) filter (l.match_rule in ('reference', 'order_amount_date')) as by_reference,
+				count(*) filter (l.matched_document is null) as on_suspense
+			from recon.payout_lines as l inner join recon.payouts as p using (source, payout_id)
+			where p.status = 'booked' and l.kind in ('sale', 'refund') group by l.source order by l.source`},
 		{"balances", "select account, name, balance from recon.balances order by account"},
-		{"proof: clearing accounts against what the providers carry, on the last day", `select source, currency, date, ledger_balance, provider_balance, difference, explained
+		{"proof: what the ledger says the providers owe, against what they and their documents say, on the last day", `select source, currency, date, ledger_balance, provider_balance, difference, explained, unexplained
 			from recon.proof qualify row_number() over (partition by source, currency order by date desc) = 1 order by source`},
 	} {
 		t, _, err := db.Table(ctx, s.query, 0)
@@ -129,91 +135,12 @@ try next
 	return nil
 }
 
-const demoReadme = `This folder is made by kvitt demo and may be deleted. kvitt.toml is the configuration it ran
-with, inbox/ holds the reports it read, data/ what came of it.
+const demoIntro = `Exempel Handel AB, March 2026: all eight sources, over HTTP on loopback.
+Klarna, Svea and Qliro own the orders of their own checkouts. Shopify, WooCommerce and Centra own the
+rest, which Mollie, Adyen and second accounts at Klarna, Svea and Qliro pay out.
+
 `
 
-const demoConfig = `# A sample merchant. The Klarna it speaks to ends with the demo; what was read is in data/.
-data_dir = "data"
-
-[company]
-name        = "Exempel Handel AB"
-org_number  = "556000-0167"
-country     = "SE"
-currency    = "SEK"
-time_zone   = "Europe/Stockholm"
-fiscal_year = "01-01"
-
-[[source]]
-name     = "klarna"
-provider = "klarna"
-flows    = ["orders", "invoices", "refunds", "payouts"]
-username = %q
-password = %q
-base_url = %q
-currency = "SEK"
-
-[[source]]
-name      = "adyen"
-provider  = "adyen"
-flows     = ["payouts"]
-inbox     = "inbox"
-unmatched = "receivable" # its sales are booked by the shop's own connector
-
-[[sales]]
-country  = "SE"
-vat_rate = "25"
-sales    = 3001
-vat      = 2611
-
-[[sales]]
-country  = "SE"
-vat_rate = "12"
-sales    = 3002
-vat      = 2621
-
-[[sales]]
-country  = "SE"
-vat_rate = "6"
-sales    = 3003
-vat      = 2631
-
-[[sales]]
-country  = "SE"
-vat_rate = "0"
-sales    = 3004
-
-[[sales]]
-country  = "FI"
-vat_rate = "25.5"
-sales    = 3106
-vat      = 2670
-oss      = true
-
-[[sales]]
-country  = "DE"
-vat_rate = "19"
-sales    = 3106
-vat      = 2670
-oss      = true
-
-[[sales]]
-country  = "DK"
-vat_rate = "25"
-sales    = 3106
-vat      = 2670
-oss      = true
-
-[[sales]]
-country  = "*"
-vat_rate = "0"
-sales    = 3105
-
-[erp]
-provider  = "sie"
-mode      = "voucher"
-aggregate = "day"
-series    = "K"
-auto_post = false
-period    = "first_open"
+const demoReadme = `This folder is made by kvitt demo and may be deleted. kvitt.toml is the configuration it ran
+with and rates.csv its exchange rates; the servers it read ended with the demo. data/ is what came of it.
 `

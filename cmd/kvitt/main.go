@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -41,6 +42,7 @@ type app struct {
 	quiet                         bool
 	frozen                        bool // KVITT_NOW is set
 	screen                        *screen
+	log                           *slog.Logger
 }
 
 // Errors that carry their exit status.
@@ -75,7 +77,7 @@ func exitCode(err error) int {
 		return 4
 	case errors.As(err, &problems), errors.As(err, &problem), errors.Is(err, errUsage), errors.Is(err, pipeline.ErrUsage):
 		return 2
-	case errors.Is(err, errNeedsPerson):
+	case errors.Is(err, errNeedsPerson), errors.Is(err, pipeline.ErrRed):
 		return 3
 	}
 	return 1
@@ -129,8 +131,8 @@ func (a *app) root() *cobra.Command {
 	})
 	for _, c := range []*cobra.Command{
 		a.initCommand(), a.demoCommand(), a.checkCommand(), a.runCommand(), a.backfillCommand(), a.testCommand(),
-		a.planCommand(), a.postCommand(), a.statusCommand(), a.explainCommand(), a.queryCommand(), a.exportCommand(),
-		a.ossCommand(), a.verifyCommand(), a.rebuildCommand(), a.versionCommand(),
+		a.planCommand(), a.postCommand(), a.reverseCommand(), a.connectCommand(), a.statusCommand(), a.explainCommand(), a.queryCommand(), a.exportCommand(),
+		a.ossCommand(), a.resolveCommand(), a.docsCommand(), a.diffCommand(), a.verifyCommand(), a.rebuildCommand(), a.serveCommand(), a.versionCommand(),
 	} {
 		root.AddCommand(c)
 	}

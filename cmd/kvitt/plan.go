@@ -116,10 +116,41 @@ func (a *app) postCommand() *cobra.Command {
 				fmt.Fprintln(a.stdout, "nothing to post: everything booked is posted")
 				return nil
 			}
+			if p.Outbox != nil {
+				fmt.Fprintf(a.stdout, "posted %d documents to %s\n", res.Posted, p.TargetName)
+				if res.NeedsPerson() {
+					return errNeedsPerson
+				}
+				return nil
+			}
 			fmt.Fprintf(a.stdout, "posted %d vouchers; the files are in %s\n", res.Posted, p.SIEDir())
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&digest, "plan", "", "refuse unless the plan still has this digest")
 	return cmd
+}
+
+func (a *app) reverseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "reverse DOCUMENT", Short: "take back what the ERP holds of a document and all that hangs on it, by correction",
+		Long: "An invoice is credited, a payment paid back, a voucher mirrored. What was booked by them is planned again:\ncorrect what was wrong, then kvitt post.",
+		Args: exactly(1, "takes one document, payout, order number or number in the ERP"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, p, err := a.load()
+			if err != nil {
+				return err
+			}
+			res, err := p.Reverse(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if a.format == "json" {
+				fmt.Fprintf(a.stdout, `{"run_id": %s, "reversed": %d}`+"\n", quoteJSON(res.RunID), res.Posted)
+			} else {
+				fmt.Fprintf(a.stdout, "took back %d documents at %s; what they booked is planned again: kvitt plan\n", res.Posted, p.TargetName)
+			}
+			return nil
+		},
+	}
 }

@@ -20,7 +20,15 @@ var version = "dev"
 // memoryLimit keeps a run below a gigabyte: DuckDB spills to the data directory instead.
 const memoryLimit = "500MB"
 
+// logger returns the log of this invocation.
 func (a *app) logger() *slog.Logger {
+	if a.log == nil {
+		a.log = a.newLogger()
+	}
+	return a.log
+}
+
+func (a *app) newLogger() *slog.Logger {
 	level := slog.LevelInfo
 	if a.quiet {
 		level = slog.LevelError
@@ -44,7 +52,7 @@ func (a *app) logger() *slog.Logger {
 
 // load reads the configuration and builds what the pipeline is handed.
 func (a *app) load() (*config.Config, *pipeline.Project, error) {
-	cfg, err := config.Load(a.configPath, a.env, all.Sources())
+	cfg, err := config.Load(a.configPath, a.env, all.Sources(), config.Keyring(keyringEntry), config.Targets("sie", "fortnox"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,27 +65,31 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		lg.Warn("KVITT_NOW sets the clock", "now", a.clock().Format(time.RFC3339))
 	}
 	p := &pipeline.Project{
-		DataDir:      cfg.DataDir,
-		Settings:     cfg.Settings,
-		TargetName:   cfg.ERP.Provider,
-		Aggregate:    cfg.ERP.Aggregate,
-		AutoPost:     cfg.ERP.AutoPost,
-		AccountName:  ledger.AccountName,
-		ConfigDigest: cfg.Digest,
-		Config:       cfg.Redacted(),
-		Version:      version,
-		Now:          a.clock,
-		Wall:         time.Now,
-		Log:          lg,
-		Memory:       memoryLimit,
+		DataDir:        cfg.DataDir,
+		BankStatements: cfg.BankStatements,
+		Settings:       cfg.Settings,
+		TargetName:     cfg.ERP.Provider,
+		Aggregate:      cfg.ERP.Aggregate,
+		AutoPost:       cfg.ERP.AutoPost,
+		AccountName:    ledger.AccountName,
+		ConfigDigest:   cfg.Digest,
+		Config:         cfg.Redacted(),
+		Version:        version,
+		By:             a.person(),
+		Now:            a.clock,
+		Wall:           time.Now,
+		Log:            lg,
+		Memory:         memoryLimit,
+		ERPRequests:    &pipeline.Counter{},
 	}
 	if !a.quiet && isTerminal(a.stderr) {
 		p.Progress = a.screen.progress
 	}
 	connectors := all.Sources()
+	kept := openVault(cfg)
 	for _, s := range cfg.Sources {
 		src := pipeline.Source{Name: s.Name, Config: s.Extract, Flows: s.Flows, Inbox: s.Inbox, StartDate: s.StartDate, FollowDays: s.FollowDays}
-		src.Config.Now = a.clock
+		src.Config.Now, src.Config.Vault = a.clock, kept
 		for _, c := range connectors {
 			if c.Name == s.Provider {
 				src.Connector = c
@@ -87,8 +99,16 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 		if src.Connector.Every != nil {
 			opts.Every = src.Connector.Every(src.Config)
 		}
+		if n := src.Connector.Largest; n > 0 { // a file, not a page: it takes its time too
+			opts.MaxBody, opts.TryTimeout = n, 10*time.Minute
+		}
 		src.Config.Client = transport.New(opts)
 		p.Sources = append(p.Sources, src)
+	}
+	p.Mode = cfg.ERP.Mode
+	if cfg.ERP.Provider == "fortnox" {
+		p.Outbox = a.fortnox(cfg, p, kept)
+		return p
 	}
 	p.Target = &sie.Target{
 		Dir:         p.SIEDir(),

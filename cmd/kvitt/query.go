@@ -9,11 +9,12 @@ import (
 )
 
 func (a *app) queryCommand() *cobra.Command {
-	return &cobra.Command{
+	when := ""
+	cmd := &cobra.Command{
 		Use: "query SQL", Short: "read-only SQL on the published ledger (schema recon)",
 		Args: exactly(1, `takes one statement, e.g. "select * from recon.balances"`),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.published(cmd, func(db *duck.DB) error {
+			return a.asOf(cmd, when, func(db *duck.DB) error {
 				t, _, err := db.Table(cmd.Context(), args[0], 0)
 				if err != nil {
 					return fmt.Errorf("%w: %w", errUsage, err)
@@ -25,4 +26,6 @@ func (a *app) queryCommand() *cobra.Command {
 			})
 		},
 	}
+	asOfFlag(cmd, &when)
+	return cmd
 }

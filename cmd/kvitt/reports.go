@@ -36,19 +36,21 @@ var reports = []report{
 	{name: "open-items", short: "what the providers have not settled", view: "open_items",
 		columns: "source, order_number, kind, event_date, currency, amount, age_days", order: "event_date, document_id"},
 	{name: "balances", short: "what each account holds", view: "balances", columns: "account, name, balance, postings", order: "account"},
-	{name: "proof", short: "ledger against what the providers say they carry", view: "proof",
-		columns: "source, currency, date, ledger_balance, provider_balance, difference, explained", order: "source, currency, date"},
+	{name: "proof", short: "what the ledger says the providers owe, against what they and their documents say", view: "proof",
+		columns: "source, currency, date, ledger_balance, provider_balance, difference, explained, unexplained", order: "source, currency, date",
+		hint: `unexplained must be 0.00; kvitt query "select * from recon.proof_differences" names what makes the difference`},
 }
 
 func (a *app) reportCommand(r report) *cobra.Command {
-	limit := 0
+	limit, when := 0, ""
 	cmd := &cobra.Command{
 		Use: r.name, Short: r.short,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.published(cmd, func(db *duck.DB) error { return a.report(cmd, db, r, limit) })
+			return a.asOf(cmd, when, func(db *duck.DB) error { return a.report(cmd, db, r, limit) })
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 200, "rows of a table; 0 for all")
+	asOfFlag(cmd, &when)
 	return cmd
 }
 
@@ -112,7 +114,7 @@ func quoteJSON(s string) string {
 var quarterForm = regexp.MustCompile(`^\d{4}Q[1-4]$`)
 
 func (a *app) ossCommand() *cobra.Command {
-	quarter := ""
+	quarter, when := "", ""
 	cmd := &cobra.Command{
 		Use: "oss --quarter 2026Q3", Short: "VAT of other EU countries for the One Stop Shop",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -121,7 +123,7 @@ func (a *app) ossCommand() *cobra.Command {
 			}
 			where := "quarter = " + duck.Quote(quarter)
 			r := report{view: "oss", columns: "country, vat_rate, rate_type, supply, base, vat, base_eur, vat_eur, documents", where: where, order: "country, vat_rate"}
-			return a.published(cmd, func(db *duck.DB) error {
+			return a.asOf(cmd, when, func(db *duck.DB) error {
 				if err := a.report(cmd, db, r, 0); err != nil {
 					return err
 				}
@@ -136,6 +138,7 @@ func (a *app) ossCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&quarter, "quarter", "", "e.g. 2026Q3")
+	asOfFlag(cmd, &when)
 	return cmd
 }
 

@@ -18,7 +18,7 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	var sel pipeline.Selection
-	var post, noPost bool
+	var post, noPost, tell bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "extract, stage, book, plan, and post when asked to",
 		Long: "Takes what is new from every source to the published ledger. Running it again takes\nonly what came since; a run that was cut off is finished by the next one.",
@@ -34,6 +34,11 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			res, err := p.Run(cmd.Context(), "run", sel, post || (p.AutoPost && !noPost))
+			if tell && !errors.Is(err, pipeline.ErrLocked) {
+				m := a.messenger(cfg, p.Log)
+				m.tell(p, "run", res, err)
+				m.pending.Wait()
+			}
 			return a.ran(p, res, err)
 		},
 	}
@@ -42,6 +47,7 @@ func (a *app) runCommand() *cobra.Command {
 	f.StringVar(&sel.From, "from", "", "first day to read, YYYY-MM-DD")
 	f.StringVar(&sel.To, "to", "", "last day to read, YYYY-MM-DD")
 	f.BoolVar(&post, "post", false, "post the plan when it is booked")
+	f.BoolVar(&tell, "notify", false, "send the summary that [notify] asks for, as kvitt serve does")
 	f.BoolVar(&noPost, "no-post", false, "do not post, whatever the configuration says")
 	return cmd
 }

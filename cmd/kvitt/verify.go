@@ -11,8 +11,9 @@ import (
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "verify", Short: "every invariant, the archive's digests and chain, what was posted",
+	erp := false
+	cmd := &cobra.Command{
+		Use: "verify", Short: "every invariant, the archive's digests and chain, what was posted; --erp reads the ERP back",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.readerProject()
 			if err != nil {
@@ -21,6 +22,13 @@ func (a *app) verifyCommand() *cobra.Command {
 			found, err := p.Verify(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if erp && p.Outbox != nil {
+				more, err := p.VerifyERP(cmd.Context())
+				if err != nil {
+					return err
+				}
+				found = append(found, more...)
 			}
 			t := duck.Table{Columns: []string{"verdict", "what", "wrong"}, Numeric: []bool{false, false, false}}
 			bad := 0
@@ -34,6 +42,9 @@ func (a *app) verifyCommand() *cobra.Command {
 					fmt.Fprintf(a.stdout, "%-5s  %s: %s\n", mark, f.What, f.Says)
 					for _, w := range f.Wrong {
 						fmt.Fprintf(a.stdout, "       %s\n", w)
+					}
+					for _, n := range f.Notes {
+						fmt.Fprintf(a.stdout, "       note: %s\n", n)
 					}
 					continue
 				}
@@ -50,6 +61,8 @@ func (a *app) verifyCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&erp, "erp", false, "read back what the ERP holds")
+	return cmd
 }
 
 func (a *app) rebuildCommand() *cobra.Command {

@@ -24,6 +24,8 @@ var views = []view{
 	{"oss", "quarter country vat_rate:p rate_type supply base:m vat:m documents:i"},
 	{"erp_documents", "erp_document_id kind target document_id erp_number reference currency amount:m status posted_at:t"},
 	{"lineage", "entry_id line:i source document_id archive_sha256 locator rule"},
+	{"decisions", "decision_id decided_at:t decided_by action answer reason exception_kind exception_id source document_id status"},
+	{"aliases", "alias_id what source name means decision_id learned_by learned_at:t status"},
 	{"runs", "run_id command started_at:t finished_at:t status records:i entries:i posted:i exceptions:i config_digest ledger_digest"},
 }
 

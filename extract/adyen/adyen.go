@@ -1,15 +1,23 @@
 // Package adyen extracts from Adyen.
 //
 // Settlements come from the Settlement details report, a CSV file Adyen writes per payout
-// batch. Amounts in it are in major units, debit and credit in columns of their own; times
-// are local, the zone named in the column TimeZone. Columns are found by name: their order
+// batch. It is downloaded over HTTP, or read from a folder (inbox) where SFTP or a person
+// puts it; the same staging reads both. Amounts in it are in major units, debit and credit in columns of
+// their own; times are local, the zone named in the column TimeZone. Columns are found by name: their order
 // and number differ between accounts. Adyen has no call that reads a payment, so the report
 // is all there is: no order lines, no VAT, no customer.
 //
 // A batch adds up when credits minus debits over all its rows, the payout and carried
 // balances included, is zero per merchant account, batch and net currency.
 //
-// Source: https://docs.adyen.com/reporting/settlement-reconciliation/transaction-level/settlement-details-report
+// There is no list of reports either. Batches are numbered one by one per merchant account, so
+// the next is asked for until there is none; a number that is skipped is missing, said so, and asked for
+// again in every run. A notification (hook.go) may name a report sooner, or one whose name has no number.
+// What the report server answers is little documented: 404 is "no such report", and so is
+// a 403 when another report can be read.
+//
+// Sources: https://docs.adyen.com/reporting/settlement-reconciliation/transaction-level/settlement-details-report,
+// https://docs.adyen.com/reporting/automatically-get-reports
 package adyen
 
 import (
@@ -31,13 +39,13 @@ func Source() extract.Source {
 		Title: "Adyen",
 		Docs:  "https://docs.adyen.com/reporting",
 		Keys: []extract.Key{
-			{Name: "merchant_account", Help: "the merchant account whose reports are read"},
-			{Name: "report_user", Help: "report@Company.YOUR_COMPANY, from Customer Area → Developers → API credentials"},
-			{Name: "report_password", Secret: true, Help: "the report user's password"},
-			{Name: "hmac_key", Secret: true, Help: "the key of the standard webhook"},
-			{Name: "first_batch", Help: "the number of the first batch to read"},
+			{Name: "merchant_account", Required: true, Help: "the merchant account whose reports are read"},
+			{Name: "report_user", Required: true, Help: "report@Company.YOUR_COMPANY, with the role \"Merchant Report Download role\", from Customer Area → Developers → API credentials"},
+			{Name: "report_password", Secret: true, Required: true, Help: "the report user's password"},
+			{Name: "hmac_key", Secret: true, Help: "the HMAC key of the standard webhook, 64 hexadecimal digits; while it is replaced, the old and the new one with a comma between"},
+			{Name: "first_batch", Help: "the number of the first batch to read; 1 if it is not set"},
 		},
-		Stages: []extract.Stage{{Stream: Reports, Flows: []string{"payouts"}}},
+		Stages: []extract.Stage{{Stream: Reports, Flows: []string{"payouts"}, Follow: "follow_adyen__settlement_reports.sql", Listed: true, Backfill: true}},
 		Models: []extract.Model{{Entity: "payout_lines", Stream: Reports, File: "stg_adyen__payout_lines.sql"}},
 		Macros: "macros_adyen.sql",
 		Files:  files,
@@ -50,10 +58,17 @@ func Source() extract.Source {
 			Optional: []string{"Payment Method", "TimeZone", "Exchange Rate", "Commission (NC)", "Markup (NC)",
 				"Scheme Fees (NC)", "Interchange (NC)", "Modification Merchant Reference"},
 		},
-		Flows:    []string{"payouts"},
-		Defaults: extract.Defaults{Clearing: 1583, Fee: 6040, FeeVAT: "none"},
-		Kinds:    kinds,
-		Account:  func(cfg extract.Config) string { return cfg.Keys["merchant_account"] },
+		Flows:         []string{"payouts"},
+		Defaults:      extract.Defaults{Clearing: 1583, Fee: 6040, FeeVAT: "none"},
+		Kinds:         kinds,
+		Account:       func(cfg extract.Config) string { return cfg.Keys["merchant_account"] },
+		Open:          Open,
+		Largest:       maxReport,
+		UniquePayouts: true, // account, batch and currency
+		Hook:          &extract.Hook{Read: readHook, Reply: reply},
+		// A usual report holds none of these; most can be switched on, and notifications hold some.
+		Personal: []string{"shopper reference", "shopper name", "shopper email", "shopperreference", "shopperemail", "shoppername", "shopperip",
+			"card number", "cardsummary", "cardholdername", "iban", "ownername", "metadata"},
 	}
 }
 

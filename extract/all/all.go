@@ -7,7 +7,9 @@ import (
 	"github.com/kvitt/kvitt/extract/adyen"
 	"github.com/kvitt/kvitt/extract/centra"
 	"github.com/kvitt/kvitt/extract/klarna"
+	"github.com/kvitt/kvitt/extract/mollie"
 	"github.com/kvitt/kvitt/extract/qliro"
+	"github.com/kvitt/kvitt/extract/shopify"
 	"github.com/kvitt/kvitt/extract/svea"
 	"github.com/kvitt/kvitt/extract/woocommerce"
 )
@@ -18,7 +20,9 @@ func Sources() []extract.Source {
 		adyen.Source(),
 		centra.Source(),
 		klarna.Source(),
+		mollie.Source(),
 		qliro.Source(),
+		shopify.Source(),
 		svea.Source(),
 		woocommerce.Source(),
 	}

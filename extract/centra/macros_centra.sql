@@ -20,9 +20,10 @@ create or replace temp macro centra_failed(item_) as upper(coalesce(item_ ->> '$
 create or replace temp macro centra_kind(item_) as upper(coalesce(item_ ->> '$.entryType', ''));
 
 -- The IDs in a payment provider's own reply, which Centra keeps as text. "raw" may be JSON in JSON.
-create or replace temp macro centra_ids(item_) as
-    list_distinct(regexp_extract_all(replace(coalesce(item_ ->> '$.paramsJSON', ''), '\', ''),
+create or replace temp macro centra_ids_in(t) as
+    list_distinct(regexp_extract_all(replace(coalesce(t, ''), '\', ''),
         '"(?:capture_id|captureId|refund_id|refundId|pspReference|transactionId|transaction_id|paymentTransactionId|PaymentTransactionId)"\s*:\s*"?([^",}\s]+)', 1));
+create or replace temp macro centra_ids(item_) as centra_ids_in(item_ ->> '$.paramsJSON');
 
 -- What an entry of the payment history is called at the provider.
 create or replace temp macro centra_refs(item_) as

@@ -10,27 +10,35 @@
 
 with
 
-entries as (
+-- All that is read of an entry is taken out of it at once.
+entries as materialized (
 
-    select order_id, currency, unnest(history) as x, generate_subscripts(history, 1) as n
-    from centra_orders
+    select
+        order_id, n, upper(coalesce(v[1], '')) as kind,
+        upper(coalesce(v[2], '')) in ('FAILED', 'FAILURE', 'ERROR', 'DECLINED', 'CANCELLED') as failed,
+        abs(centra_minor(v[3], currency)) as amount, centra_time(v[4]) as at_,
+        list_filter([nullif(v[5], ''), nullif(v[6], '')], lambda r: r is not null) as refs,
+        case when upper(v[1]) like 'CAPTURE%' then v[7] end as params
+    from (
+        select order_id, currency, n, json_extract_string(x, ['$.entryType', '$.status', '$.value.value', '$.createdAt', '$.externalReference', '$.externalId', '$.paramsJSON']) as v
+        from (select order_id, currency, unnest(history) as x, generate_subscripts(history, 1) as n from centra_orders)
+    )
 
 ),
 
 payments as (
 
-    select distinct order_id, unnest(centra_refs(x)) as value
+    select distinct order_id, unnest(refs) as value
     from entries
-    where centra_is_payment(x)
+    where not regexp_matches(kind, '^(REFUND|CANCEL)|GIFT_CARD$|_FAILED$') and not failed
 
 ),
 
 captures as (
 
-    select order_id, x, abs(centra_minor(x ->> '$.value.value', currency)) as amount,
-        row_number() over (partition by order_id, centra_kind(x), abs(centra_minor(x ->> '$.value.value', currency)) order by centra_time(x ->> '$.createdAt'), n) as nth
+    select order_id, refs, params, amount, row_number() over (partition by order_id, kind, amount order by at_, n) as nth
     from entries
-    where centra_kind(x) in ('CAPTURE', 'CAPTURE_REQUEST', 'CAPTURE_PENDING') and not centra_failed(x)
+    where kind in ('CAPTURE', 'CAPTURE_REQUEST', 'CAPTURE_PENDING') and not failed
 
 ),
 
@@ -67,7 +75,7 @@ named as (
 -- IDs of single events that are not the order's own at the provider.
 events as (
 
-    select 'delivery' as kind, d.doc_ref, d.order_id, unnest(list_concat(centra_refs(c.x), centra_ids(c.x))) as value
+    select 'delivery' as kind, d.doc_ref, d.order_id, unnest(list_concat(c.refs, centra_ids_in(c.params))) as value
     from deliveries as d
     inner join captures as c on c.order_id = d.order_id and c.amount = d.amount and c.nth = d.nth
     union all
@@ -87,8 +95,6 @@ cross join (values ('order_id'), ('payment_id')) as t (key_type)
 union
 select kind, doc_ref, order_id, 'reference', doc_ref from named where kind = 'delivery'
 union
-select kind, doc_ref, order_id, 'event_id', value from events
-where (order_id, value) not in (
-    select (e.order_id, v.value) from (select order_id, unnest(centra_refs(x)) as value from entries where centra_kind(x) like 'AUTH%') as v
-    inner join (select distinct order_id from entries) as e using (order_id)
-)
+select kind, doc_ref, order_id, 'event_id', value
+from events
+anti join (select order_id, unnest(refs) as value from entries where kind like 'AUTH%') as a using (order_id, value)

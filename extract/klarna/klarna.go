@@ -12,6 +12,8 @@
 //     so a day that ends on itself is empty. Start and end are both sent with their time.
 //   - The next page's address in an answer is absolute. It is never followed: pages
 //     are asked for by offset, so that an answer cannot send the password elsewhere.
+//   - There is no webhook about settlements. The push address of an order is the shop's, and
+//     unsigned: kvitt asks instead of being told.
 //   - Refunds belong to the order, not to a capture, and often have no lines. Debts
 //     carried from payout to payout are in a payout's totals and have no line.
 //   - Settlements answers for an order that Order Management no longer knows.
@@ -35,6 +37,8 @@ const (
 	payouts     extract.Stream = "payouts"      // by window, or by payment reference
 	payoutLines extract.Stream = "payout_lines" // by payment reference
 	orders      extract.Stream = "orders"       // by order ID
+
+	settlementFiles extract.Stream = "settlement_files" // the settlement CSV, from an inbox
 )
 
 // A client reads one account. It is safe for concurrent use.

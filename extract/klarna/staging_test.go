@@ -58,6 +58,15 @@ func staged(t *testing.T, entity, query string, answers ...answer) []string {
 	}
 	src := klarna.Source()
 	for _, m := range src.Models {
+		if m.Temp != "" && strings.HasPrefix(string(m.Stream), "order") == strings.HasPrefix(entity, "document") {
+			text, err := fs.ReadFile(src.Files, m.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Exec(ctx, "create or replace temp table "+m.Temp+" as "+string(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if m.Entity != entity {
 			continue
 		}

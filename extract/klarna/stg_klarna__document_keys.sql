@@ -6,46 +6,20 @@
 
 with
 
-source as (
+known as (
 
-    select
-        body,
-        body ->> '$.order_id' as order_id,
-        coalesce(from_json(body -> '$.captures', '["JSON"]'), []) as captures,
-        coalesce(from_json(body -> '$.refunds', '["JSON"]'), []) as refunds
-
-    from raw
-
-),
-
-holders as (
-
-    select 'order' as kind, order_id as doc_ref, order_id, body, null::json as item
-    from source
-
-    union all
-
-    select 'delivery', coalesce(nullif(c.item ->> '$.capture_id', ''), order_id || '#capture' || c.position), order_id, body, c.item
-    from (select *, unnest(list_transform(captures, (x, i) -> {'item': x, 'position': i - 1})) as c from source)
-
-    union all
-
-    select 'refund', coalesce(nullif(c.item ->> '$.refund_id', ''), order_id || '#refund' || c.position), order_id, body, c.item
-    from (select *, unnest(list_transform(refunds, (x, i) -> {'item': x, 'position': i - 1})) as c from source)
+    select e.kind, e.doc_ref, e.order_id, e.event_id, o.order_number, o.order_reference, case when e.kind <> 'order' then e.reference end as reference
+    from klarna_events as e
+    inner join klarna_orders as o using (blob_id)
 
 )
 
-select kind, doc_ref, order_id, k.key_type as key_type, k.value as value
-from (
-    select
-        kind, doc_ref, order_id,
-        unnest([
-            {'key_type': 'event_id', 'value': coalesce(item ->> '$.capture_id', item ->> '$.refund_id')},
-            {'key_type': 'order_id', 'value': order_id},
-            {'key_type': 'order_number', 'value': body ->> '$.merchant_reference1'},
-            {'key_type': 'reference', 'value': body ->> '$.merchant_reference2'},
-            {'key_type': 'reference', 'value': item ->> '$.reference'}
-        ]) as k
-    from holders
-)
-where k.value is not null and k.value <> ''
+select kind, doc_ref, order_id, 'event_id' as key_type, event_id as value from known where event_id is not null
+union all
+select kind, doc_ref, order_id, 'order_id', order_id from known where order_id <> ''
+union all
+select kind, doc_ref, order_id, 'order_number', order_number from known where order_number is not null
+union all
+select kind, doc_ref, order_id, 'reference', order_reference from known where order_reference is not null
+union all
+select kind, doc_ref, order_id, 'reference', reference from known where reference is not null

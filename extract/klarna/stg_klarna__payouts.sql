@@ -1,6 +1,6 @@
 -- stg_klarna__payouts: one row per payout of Settlements v1, with what its totals prove.
 --
--- Stream: payouts (a page of the list, or one payout)
+-- Stream: payouts (a page of the list, or one payout), settlement_files (the first table of a file)
 -- Key:    payout_id = payment_reference, printed on the bank statement
 -- Units:  minor units; amount > 0 reaches the bank
 -- Source: https://docs.klarna.com/api/settlements/
@@ -21,6 +21,8 @@ source as (
 
     from raw
 
+    where not json_exists(body, '$.sections')
+
 ),
 
 items as (
@@ -31,6 +33,15 @@ items as (
         unnest(items) as item
 
     from source
+
+    union all
+
+    select distinct blob_id, 'line ' || (x ->> '$.line'), klarna_payout(x)::varchar::json -- each portion of a file names them
+    from (
+        select blob_id, unnest(from_json(body -> '$.sections[0]', '["JSON"]')) as x
+        from raw
+        where json_exists(body, '$.sections')
+    )
 
 ),
 

@@ -17,6 +17,6 @@ from (
             {'key_type': 'order_number', 'value': order_number},
             {'key_type': 'reference', 'value': reference}
         ]) as k
-    from qliro_events()
+    from qliro_happened
 )
 where k.value is not null and k.value <> ''

@@ -19,8 +19,8 @@ lines as materialized (
         case when e.lowering then a.ex_lowering else a.ex end as ex,
         case when e.rows = 'reserved' then 1 else a.sign end * case e.kind when 'refund' then -1 else 1 end as sign
 
-    from qliro_events() as e
-    inner join qliro_actions() as a on a.blob_id = e.blob_id and a.transaction = e.transaction
+    from qliro_happened as e
+    inner join qliro_acted as a on a.blob_id = e.blob_id and a.transaction = e.transaction
         and case e.rows when 'reserved' then a.action in ('Reserve', 'Create') else a.action in ('Ship', 'Return') end
 
     where coalesce(a.quantity * a.inc, 1) <> 0

@@ -1,5 +1,5 @@
 -- stg_qliro__documents: one row per order, per capture (a delivery) and per refund.
--- What each transaction means: macro qliro_events.
+-- What each transaction means: tmp_qliro__events.sql.
 --
 -- Stream: orders (one order)
 -- Key:    kind, doc_ref = PaymentTransactionId (of an order: OrderId)
@@ -12,4 +12,4 @@ select
     kind, doc_ref, order_id, order_number, reference, event_at, currency, amount_minor, country, customer, method, status,
     is_final, changed_at, blob_id, locator
 
-from qliro_events()
+from qliro_happened

@@ -28,6 +28,7 @@ func Source() extract.Source {
 			{Entity: "payouts", Stream: "reports", File: "stg_svea__payouts.sql"},
 			{Entity: "payout_parts", Stream: "reports", File: "stg_svea__payout_parts.sql"},
 			{Entity: "payout_lines", Stream: "reports", File: "stg_svea__payout_lines.sql"},
+			{Temp: "svea_happened", Stream: "orders", File: "tmp_svea__events.sql"},
 			{Entity: "documents", Stream: "orders", File: "stg_svea__documents.sql"},
 			{Entity: "document_lines", Stream: "orders", File: "stg_svea__document_lines.sql"},
 			{Entity: "document_keys", Stream: "orders", File: "stg_svea__document_keys.sql"},

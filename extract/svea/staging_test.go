@@ -69,6 +69,15 @@ func staged(t *testing.T, entity, query string, before known, answers ...answer)
 	}
 	src := svea.Source()
 	for _, m := range src.Models {
+		if m.Temp != "" && strings.HasPrefix(entity, "document") {
+			text, err := fs.ReadFile(src.Files, m.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Exec(ctx, "create or replace temp table "+m.Temp+" as "+string(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if m.Entity != entity {
 			continue
 		}

@@ -15,6 +15,6 @@ from (
             {'key_type': 'reference', 'value': case when svea_number(merchant_number) <> merchant_number then merchant_number end},
             {'key_type': 'reference', 'value': 'invoice ' || invoice_id}
         ]) as k
-    from svea_events()
+    from svea_happened
 )
 where k.value is not null and k.value <> ''

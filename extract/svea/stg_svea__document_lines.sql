@@ -16,7 +16,7 @@ items as (
         blob_id, kind, doc_ref, order_id,
         generate_subscripts(order_rows, 1) as line_no,
         unnest(order_rows) as x
-    from svea_events()
+    from svea_happened
 
 ),
 

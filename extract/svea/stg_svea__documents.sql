@@ -1,5 +1,4 @@
--- stg_svea__documents: one row per order, per delivery and per credit (a refund). What they are: svea_events
--- in macros_svea.sql.
+-- stg_svea__documents: one row per order, per delivery and per credit (a refund). What they are: tmp_svea__events.sql.
 --
 -- Stream: orders (one order)
 -- Key:    kind, doc_ref
@@ -19,7 +18,7 @@ events as materialized (
     select
         blob_id, order_id, merchant_number, payment_type, currency, state, is_company, kind, doc_ref, invoice_id, amount_minor, event_at, locator,
         coalesce(country, case currency when 'SEK' then 'SE' when 'NOK' then 'NO' when 'DKK' then 'DK' end) as country
-    from svea_events()
+    from svea_happened
 
 ),
 

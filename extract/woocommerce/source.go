@@ -32,9 +32,11 @@ func Source() extract.Source {
 			{Stream: refunds, Flows: flows, Follow: "follow_woocommerce__refunds.sql", Late: true},
 		},
 		Models: []extract.Model{
+			{Temp: "woo_orders", Stream: orders, File: "tmp_woocommerce__orders.sql"},
 			{Entity: "documents", Stream: orders, File: "stg_woocommerce__documents.sql", Kinds: sale},
 			{Entity: "document_lines", Stream: orders, File: "stg_woocommerce__document_lines.sql"},
 			{Entity: "document_keys", Stream: orders, File: "stg_woocommerce__document_keys.sql"},
+			{Temp: "woo_orders", Stream: lookup, File: "tmp_woocommerce__orders.sql"},
 			{Entity: "documents", Stream: lookup, File: "stg_woocommerce__documents.sql", Kinds: sale},
 			{Entity: "document_lines", Stream: lookup, File: "stg_woocommerce__document_lines.sql"},
 			{Entity: "document_keys", Stream: lookup, File: "stg_woocommerce__document_keys.sql"},

@@ -67,6 +67,15 @@ func restaged(t testing.TB, file, query string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(file, "__document") {
+		text, err := fs.ReadFile(woocommerce.Source().Files, "tmp_woocommerce__orders.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Exec(ctx, "create or replace temp table woo_orders as "+string(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	model, err := fs.ReadFile(woocommerce.Source().Files, file)
 	if err != nil {
 		t.Fatal(err)

@@ -9,26 +9,11 @@
 
 with
 
-items as (
-
-    select
-        blob_id, key, generate_subscripts(list, 1) - 1 as position, unnest(list) as o
-    from (
-        select blob_id, key, from_json(case json_type(body) when 'ARRAY' then body else json_array(body) end, '[{"id": "VARCHAR", "number": "VARCHAR", "order_key": "VARCHAR", "transaction_id": "VARCHAR", "currency": "VARCHAR",
-            "shipping": {"country": "VARCHAR"}, "billing": {"country": "VARCHAR"},
-            "meta_data": [{"key": "VARCHAR", "value": "VARCHAR"}], "refunds": [{"id": "VARCHAR"}],
-            "tax_lines": [{"rate_id": "VARCHAR", "rate_percent": "VARCHAR", "compound": "VARCHAR"}]}]') as list
-        from raw
-    )
-
-),
-
 orders as (
 
     select o.id as order_id, o, list_filter(o.meta_data, m -> woo_is_provider_key(m.key) and trim(m.value) <> '' and m.value not like '{%' and m.value not like '[%') as provider
-    from items
+    from woo_orders
     where o.id is not null
-    qualify row_number() over (partition by o.id order by blob_id desc, position desc) = 1
 
 ),
 

@@ -12,22 +12,6 @@
 
 with
 
-items as (
-
-    select
-        blob_id, key, generate_subscripts(list, 1) - 1 as position, unnest(list) as o
-    from (
-        select blob_id, key, from_json(case json_type(body) when 'ARRAY' then body else json_array(body) end, '[{"id": "VARCHAR", "currency": "VARCHAR", "total": "VARCHAR", "shipping": {"country": "VARCHAR"}, "billing": {"country": "VARCHAR"},
-            "tax_lines": [{"rate_id": "VARCHAR", "rate_percent": "VARCHAR", "compound": "VARCHAR"}],
-            "gift_cards": [{"amount": "VARCHAR"}], "pw_gift_cards": [{"amount": "VARCHAR"}], "meta_data": [{"key": "VARCHAR", "value": "VARCHAR"}],
-            "line_items": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}],
-            "shipping_lines": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}],
-            "fee_lines": [{"name": "VARCHAR", "method_title": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}], "meta_data": [{"key": "VARCHAR"}]}]}]') as list
-        from raw
-    )
-
-),
-
 documents as (
 
     select
@@ -35,9 +19,8 @@ documents as (
         coalesce(list_aggregate(list_transform(coalesce(o.gift_cards, o.pw_gift_cards, []), g -> abs(woo_decimal(g.amount))), 'sum'), 0)::decimal(21, 8)
             + coalesce(list_aggregate(flatten(list_transform(list_filter(coalesce(o.meta_data, []), m -> m.key = '_ywgc_applied_gift_cards'),
                 m -> list_transform(coalesce(from_json(try_cast(m.value as json), '["VARCHAR"]'), map_values(from_json(try_cast(m.value as json), '"MAP(VARCHAR, VARCHAR)"')), []), v -> abs(woo_decimal(v))))), 'sum'), 0)::decimal(21, 8) as given
-    from items
+    from woo_orders
     where o.id is not null
-    qualify row_number() over (partition by o.id order by blob_id desc, position desc) = 1
 
 ),
 

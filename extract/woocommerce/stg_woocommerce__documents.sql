@@ -13,22 +13,6 @@
 
 with
 
-items as (
-
-    select
-        blob_id, key, generate_subscripts(list, 1) - 1 as position, is_list, unnest(list) as o
-    from (
-        select blob_id, key, json_type(body) = 'ARRAY' as is_list,
-            from_json(case json_type(body) when 'ARRAY' then body else json_array(body) end, '[{"id": "VARCHAR", "number": "VARCHAR", "status": "VARCHAR", "currency": "VARCHAR", "total": "VARCHAR",
-            "date_created": "VARCHAR", "date_created_gmt": "VARCHAR", "date_modified": "VARCHAR", "date_modified_gmt": "VARCHAR", "date_paid": "VARCHAR", "date_paid_gmt": "VARCHAR",
-            "date_completed": "VARCHAR", "date_completed_gmt": "VARCHAR", "payment_method": "VARCHAR", "transaction_id": "VARCHAR", "order_key": "VARCHAR",
-            "shipping": {"country": "VARCHAR"}, "billing": {"country": "VARCHAR"},
-            "meta_data": [{"key": "VARCHAR", "value": "VARCHAR"}], "refunds": [{"id": "VARCHAR"}], "line_items": [{"total": "VARCHAR"}]}]') as list
-        from raw
-    )
-
-),
-
 orders as (
 
     select
@@ -49,9 +33,7 @@ orders as (
         woo_minor(woo_decimal(o.total), upper(o.currency)) as amount_minor,
         woo_delivered_when(key) as delivered_when
 
-    from items
-
-    qualify row_number() over (partition by coalesce(o.id, blob_id || '#' || position) order by blob_id desc, position desc) = 1
+    from woo_orders
 
 ),
 

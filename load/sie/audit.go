@@ -36,7 +36,7 @@ func (t *Target) Audit(ctx context.Context) ([]load.Kept, []error) {
 				wrong = append(wrong, fmt.Errorf("%s: voucher %s is in %s too", f.Name, v.ID, first))
 			}
 			seen[v.ID] = f.Name
-			kept = append(kept, load.Kept{VoucherID: v.ID, Number: fmt.Sprintf("%s#%d", f.Name, i+1), Debit: debit})
+			kept = append(kept, load.Kept{VoucherID: v.ID, Number: fmt.Sprintf("%s#%d", f.Name, i+1), Debit: debit, Text: v.Text})
 		}
 	}
 	return kept, wrong

@@ -17,6 +17,7 @@ type Manifest struct {
 	Format        int              `json:"format"`
 	RunID         string           `json:"run_id"`
 	Command       string           `json:"command"`
+	By            string           `json:"by,omitempty"` // who ran it
 	StartedAt     time.Time        `json:"started_at"`
 	FinishedAt    time.Time        `json:"finished_at"`
 	CodeVersion   string           `json:"code_version"`
@@ -26,6 +27,7 @@ type Manifest struct {
 	Entries       int64            `json:"entries"`
 	Postings      int64            `json:"postings"`
 	Counts        map[string]int64 `json:"counts,omitempty"`
+	DebitMinor    int64            `json:"debit_minor"` // what this run booked on the debit side, minor units of the company's currency; lines of one payout, class and account are netted
 	Status        string           `json:"status"`
 
 	Records     int64  `json:"records"`  // lines of this run's index

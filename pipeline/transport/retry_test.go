@@ -118,6 +118,7 @@ func TestRetry(t *testing.T) {
 		answers []answer
 		opts    transport.Options
 		method  string
+		asks    string // the body of a request that may be repeated
 		waits   []time.Duration
 		status  int    // of the last answer, or 0
 		body    string // of the last answer
@@ -161,6 +162,7 @@ func TestRetry(t *testing.T) {
 		{name: "a body without end is refused once", answers: []answer{ok}, opts: transport.Options{MaxBody: 4}, err: transport.ErrTooLarge, tries: 1},
 		{name: "a body of the limit passes", answers: []answer{ok}, opts: transport.Options{MaxBody: 5}, status: 200, body: "whole", tries: 1},
 		{name: "a POST is never repeated", method: "POST", answers: []answer{status(503, "1")}, status: 503, body: "Service Unavailable", tries: 1},
+		{name: "a POST that only asks is", method: "POST", asks: "question", answers: []answer{status(503, ""), halfBody, ok}, waits: []time.Duration{first, 2 * first}, status: 200, body: "whole", tries: 3},
 		{name: "a HEAD is", method: "HEAD", answers: []answer{status(503, ""), ok}, waits: []time.Duration{first}, status: 200, tries: 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -171,8 +173,14 @@ func TestRetry(t *testing.T) {
 				method = "GET"
 			}
 			req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+			if err == nil && tt.asks != "" {
+				req, err = http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(tt.asks))
+			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if tt.asks != "" {
+				req.Header["Idempotency-Key"] = nil
 			}
 			resp, err := c.Do(req)
 			if !errors.Is(err, tt.err) {

@@ -31,6 +31,8 @@ type Options struct {
 	Every time.Duration // least time between two requests on average, tries included; 0 is no limit
 	Burst int           // requests that may go at once within that average; 0 is 1
 
+	Count func(code string) // called for each answer with its status, and with "error" where there was none; nil counts nothing
+
 	MaxTries   int           // tries of one request, the first included; 0 is 6
 	MaxElapsed time.Duration // no wait reaches beyond this after the first try began; 0 is 5 minutes
 	FirstWait  time.Duration // upper bound of the first wait that no Retry-After names; doubles each time; 0 is 500 ms
@@ -52,6 +54,9 @@ func New(o Options) *http.Client {
 		Next:    or(o.Base, newBase()),
 		Timeout: or(o.TryTimeout, time.Minute),
 		MaxBody: or(o.MaxBody, 64<<20),
+	}
+	if o.Count != nil {
+		rt = &counted{rt, o.Count}
 	}
 	if o.Agent != "" {
 		rt = &UserAgent{Next: rt, Agent: o.Agent}

@@ -15,11 +15,27 @@ wanted as (
 
 ),
 
+-- What was booked and taken back whole, when a person decided otherwise, is not there any more.
+taken_back as (
+
+    select subject
+    from (
+        select coalesce(e.corrects, e.entry_id) as subject, p.account, p.document_id, sum(p.amount_minor) as minor
+        from entries as e
+        inner join postings as p using (entry_id)
+        where coalesce(e.corrects, e.entry_id) in (select corrects from entry_rows where corrects is not null and book like '%/payout/%')
+        group by all
+    )
+    group by subject
+    having bool_and(minor = 0)
+
+),
+
 found as (
 
     select e.source, e.document_id, count(*) as entries
     from entries as e
-    where e.kind in ('payout_line', 'payout') and e.corrects is null
+    where e.kind in ('payout_line', 'payout') and e.corrects is null and e.entry_id not in (select subject from taken_back)
         and e.entry_id <> name_of(e.document_id || '#paid')
     group by e.source, e.document_id
 

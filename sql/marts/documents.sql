@@ -37,6 +37,6 @@ comment on column recon.documents.event_date is 'the company''s local date it ha
 comment on column recon.documents.currency is 'its currency';
 comment on column recon.documents.amount is 'major units, as it moves what the provider owes: a delivery > 0, a refund or chargeback < 0; a payout > 0 reached the bank';
 comment on column recon.documents.open_amount is 'major units: what the receivable account holds of it; < 0 on an order that is paid, not delivered';
-comment on column recon.documents.status is 'open, settled, held, not_ours (its flow is off), the provider''s word for an order, or the payout''s status';
+comment on column recon.documents.status is 'open, settled, held, not_ours (its flow is off), adopted (another source delivered it first), the provider''s word for an order, or the payout''s status';
 comment on column recon.documents.amount_minor is 'amount in minor units';
 comment on column recon.documents.open_amount_minor is 'open_amount in minor units';

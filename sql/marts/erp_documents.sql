@@ -15,6 +15,6 @@ comment on column recon.erp_documents.erp_number is 'the ERP''s number; of SIE t
 comment on column recon.erp_documents.reference is 'what it gathers: source, kind, date and currency, or the payout';
 comment on column recon.erp_documents.currency is 'currency of the documents';
 comment on column recon.erp_documents.amount is 'company currency, major units: the sum of its debits';
-comment on column recon.erp_documents.status is 'planned, sent, posted or failed';
+comment on column recon.erp_documents.status is 'planned, sent, posted, failed (refused, tried again on every post) or reversed';
 comment on column recon.erp_documents.posted_at is 'UTC';
 comment on column recon.erp_documents.amount_minor is 'amount in minor units';

@@ -47,6 +47,11 @@ create or replace macro normal_reference(r) as
 create or replace macro method_is(method, match) as
     (lower(coalesce(method, '')) glob lower(match) or '/' || lower(coalesce(method, '')) || '/' glob '*/' || lower(match) || '/*');
 
+-- A shop's payment ID as it is compared: providers show Shopify's with a c before it and the number
+-- of the attempt after it, c20412829696200.1.
+create or replace macro payment_reference(r) as
+    coalesce(nullif(regexp_extract(normal_reference(r), '^C?([0-9]{6,})(\.[0-9]{1,2})?$', 1), ''), normal_reference(r));
+
 -- A fixed 128-bit name for what a text identifies.
 create or replace macro name_of(t) as md5(t)::uuid;
 

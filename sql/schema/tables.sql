@@ -46,6 +46,7 @@ create table set_methods (
     source varchar, rank integer, match varchar,
     receivable smallint, clearing smallint, bank smallint, fee smallint, fee_vat_account smallint, reserve smallint, dispute smallint
 );
+create table set_fees (source varchar, rank integer, method varchar, percent_e4 bigint, fixed_minor bigint, currency varchar, from_date date, to_date date);
 create table set_words (source varchar, rank integer, type_glob varchar, detail_glob varchar, kind varchar);
 create table set_sales (country varchar, customer varchar, rate_bp integer, sales smallint, vat smallint, oss boolean);
 create table set_rates (currency varchar, date date, price_e8 bigint);
@@ -68,7 +69,8 @@ create table document_groups (
     document_id varchar, class varchar, country varchar, rate_bp integer, gross_minor bigint, vat_minor bigint, how varchar
 );
 create table document_states (
-    document_id varchar, state varchar, -- booked | held | not_ours | known
+    document_id varchar, state varchar, -- booked | held | not_ours | known | adopted
+    same_as varchar, -- the document of another source that an adopted one is
     receivable smallint, company_minor bigint, -- the account its receivable is on, and the amount in company currency
     why_kind varchar, why varchar, why_minor bigint, evidence varchar, suggestion varchar
 );
@@ -90,6 +92,12 @@ create table payouts (
     -- What is paid if the provider's total means something else, where it does not say which: the rows decide.
     -- The two texts name the meanings, for stated.
     other_amount_minor bigint, reading varchar, other_reading varchar, reading_held varchar -- first | other
+);
+-- What the sale and refund lines of a booked payout settled: documents of a source (null: booked elsewhere and not
+-- looked for), or nothing that is known, which is on suspense. The proof reads these few rows and not the lines.
+create table payout_settles (
+    source varchar, payout_id varchar, document_source varchar, fate varchar, -- receivable | suspense
+    gross_minor bigint, rounding_minor bigint, lines bigint
 );
 create table payout_parts (source varchar, payout_id varchar, part varchar, lines_total bigint, lines_here bigint, blob_id bigint);
 create table payout_flags (source varchar, payout_id varchar, kind varchar, reason varchar, amount_minor bigint, evidence varchar, blob_id bigint);
@@ -143,6 +151,14 @@ create table booked_lines (
 -- The sums of booked_lines, per class, role and account.
 create table class_sums (class_no integer, role varchar, account smallint, amount_minor bigint, amount_currency_minor bigint, postings bigint, run_no integer);
 
+-- What lines of one source settled of another's documents: a shop's sales, paid out by a provider.
+create view settled_for_others as
+select b.class_no, split_part(b.settles, '/', 1) as source_of, sum(b.counter)::bigint as minor
+from booked_lines as b
+inner join line_classes as c using (class_no)
+where not starts_with(b.settles, c.source || '/')
+group by all;
+
 create view entries as
 select * from entry_rows
 union all
@@ -172,13 +188,75 @@ create table exceptions (
 create table erp_documents (
     erp_document_id varchar, kind varchar, target varchar, voucher_group varchar, book varchar, book_date date, through_run integer,
     document_id varchar, erp_number varchar, reference varchar, currency varchar, amount_minor bigint, entries bigint,
-    status varchar, posted_at timestamp, batch varchar
+    status varchar, -- planned | failed (refused, and tried again) | sent | posted | reversed
+    posted_at timestamp, batch varchar,
+    -- Of targets that take one document at a time:
+    scheme varchar,      -- how the ledger was divided into documents: "document", "voucher/day"; null for files
+    erp_voucher varchar, -- the ERP's voucher: series, number, financial year
+    erp_date date,       -- where the ERP booked it on another day
+    body varchar,        -- what is sent, until it is answered
+    parts varchar,       -- what else was made for it, as JSON
+    why varchar          -- of a failed one
+);
+-- Which document of the ERP an entry is in. Entries in files are told by through_run instead.
+create table erp_entries (entry_id uuid, erp_document_id varchar);
+-- What the ERP's voucher of an invoice says beyond the ledger: an öre of VAT that it computed otherwise. The ledger
+-- follows by a correction entry (posting_rules §9).
+create table erp_roundings (
+    document_id varchar, role varchar, account smallint, country varchar, rate_bp integer, amount_minor bigint, erp_document_id varchar
+);
+
+---------- the bank's own word
+
+create table bank_statements (
+    account varchar, statement_id varchar, currency varchar, from_date date, to_date date,
+    opening_minor bigint, closing_minor bigint, balanced boolean, off_minor bigint, key varchar, blob_id bigint, run_no integer
+);
+create table bank_rows (
+    line_id uuid, account varchar, booked_date date, value_date date, currency varchar, amount_minor bigint, reference varchar,
+    text varchar, party varchar, -- of other lines than a provider's: only words that may be references, and nobody's name
+    provider varchar, locator varchar, blob_id bigint, run_no integer
+);
+create table bank_matches (line_id uuid, source varchar, payout_id varchar, how varchar, difference_minor bigint);
+
+---------- how complete the books were when a run ended
+
+create table run_scores (
+    run_no integer, source varchar, currency varchar, payouts bigint, missing bigint, completeness_bp bigint,
+    settled bigint, p50_days bigint, p99_days bigint, cleared_bp bigint, unexplained_minor bigint
+);
+
+---------- what people decided
+
+-- A decision answers one exception. It is in force until it is undone or another one takes its place.
+create table decisions (
+    decision_id varchar, exception_id varchar, kind varchar, source varchar, document_id varchar, line_id uuid,
+    action varchar,          -- match account kind accept keep duplicate rate ignore retry
+    target varchar,          -- the document matched, or the one this is a duplicate of; of kind: the provider's word
+    account smallint, vat_account smallint, line_kind varchar, price_e8 bigint,
+    amount_minor bigint,     -- what the exception was about: a sum that moves on is a new exception
+    through_blob bigint,     -- what had been read when it was decided
+    earlier_blobs varchar, was_booked boolean, -- of a changed payout that was accepted: what its first delivery came in, and whether that was booked
+    reason varchar, decided_by varchar, decided_at timestamp, run_no integer,
+    undone_by varchar, undone_reason varchar, undone_at timestamp, undone_run integer
+);
+create view decided as select * from decisions where undone_run is null;
+
+-- What decisions taught: a reference that means an order, a word of a provider's that means a kind.
+create table aliases (
+    alias_id varchar, decision_id varchar, source varchar,
+    what varchar,            -- reference | word
+    name varchar, detail varchar, -- the reference as it is compared, or the word and its detail
+    to_source varchar, to_order varchar, to_kind varchar,
+    learned_by varchar, learned_at timestamp, run_no integer, forgotten_by varchar, forgotten_at timestamp, forgotten_run integer
 );
 
 ---------- what the next booking has to look at
 
 create table todo_documents (document_id varchar);
 create table todo_payouts (source varchar, payout_id varchar);
+create table todo_lines (line_id uuid);                             -- of booked payouts, decided anew
+create table todo_reopened (source varchar, payout_id varchar, as_first boolean); -- booked before, and to be proven again; as_first: by its first delivery
 
 -- The canonical lines of the books (see transform/rules/95_digest.sql).
 create view book_lines as
@@ -224,4 +302,5 @@ where l.gross_minor <> 0 and coalesce(l.order_key, l.event_key, l.order_referenc
     and not exists (
         select 1 from unnest(string_split(concat_ws('|', l.order_reference, l.other_references), '|')) as u (r)
         where normal_reference(u.r) in (select normal from keys where normal is not null)
+            or payment_reference(u.r) in (select normal from keys where normal is not null)
     );

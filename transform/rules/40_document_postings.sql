@@ -37,9 +37,19 @@ rows as (
 
     union all
 
-    select document_id, 'rounding', rounding, s * -gross_minor, null, null, '4 rounding'
-    from facts inner join document_groups as g using (document_id)
+    -- A difference that a person accepted is on the account they named, if they named one.
+    select f.document_id, case when x.account is null then 'rounding' else 'decided' end, coalesce(x.account, f.rounding), f.s * -g.gross_minor, null, null, '4 rounding'
+    from facts as f inner join document_groups as g using (document_id)
+    left join document_decisions as x on x.document_id = f.document_id and x.kind in ('document_does_not_add_up', 'refund_exceeds_remaining') and x.action = 'account'
     where g.class = 'rounding'
+
+    union all
+
+    -- What no rule has an account for, on the one a person named.
+    select f.document_id, 'decided', x.account, f.s * -g.gross_minor, null, null, '5 decided'
+    from facts as f inner join document_groups as g using (document_id)
+    inner join document_decisions as x on x.document_id = f.document_id and x.kind = 'sales_account_missing' and x.action = 'account'
+    where g.class = 'unknown'
 
 ),
 
@@ -51,6 +61,18 @@ converted_rows as (
         case when f.is_home then r.amount else converted(r.amount, f.price_e8, exponent(f.currency), f.home_exp) end as in_home
 
     from rows as r
+    inner join facts as f using (document_id)
+
+    union all by name
+
+    -- What the ERP's own VAT made of it (35_erp_roundings books it).
+    select
+        f.*, r.role, r.account, case r.role when 'sales' then '1 sales' else '2 vat' end as rank, r.country as row_country, r.rate_bp,
+        case when f.is_home then r.amount_minor else 0 end as in_currency, r.amount_minor as in_home
+    from (
+        select document_id, role, account, country, rate_bp, sum(amount_minor)::bigint as amount_minor
+        from erp_roundings group by document_id, role, account, country, rate_bp having sum(amount_minor) <> 0
+    ) as r
     inner join facts as f using (document_id)
 
 ),
@@ -89,7 +111,7 @@ select
     document_id as document_id,
     row_country as country,
     rate_bp,
-    'entry ' || case kind when 'delivery' then '1' else '2' end || case role when 'gift_cards' then ', 11' when 'rounding' then ', 12' else '' end as rule,
+    'entry ' || case kind when 'delivery' then '1' else '2' end || case role when 'gift_cards' then ', 11' when 'rounding' then ', 12' when 'decided' then ', decided' else '' end as rule,
     blob_id,
     null::bigint as row_no,
     locator
@@ -108,4 +130,9 @@ create or replace temp table work_subjects as
 select name_of(t.document_id) as subject
 from todo_documents as t
 left join document_states as s using (document_id)
-where coalesce(s.state, 'gone') in ('booked', 'gone');
+where coalesce(s.state, 'gone') in ('booked', 'gone')
+    -- Said to be the same as another one: what it was booked by is taken back.
+    or t.document_id in (select document_id from document_decisions where action = 'duplicate')
+union
+-- Booked on the strength of a decision that was taken back.
+select name_of(document_id) from undone_documents;

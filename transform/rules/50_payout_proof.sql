@@ -14,6 +14,9 @@ create or replace temp table word_kinds as
 select
     w.source, w.provider_type, w.provider_detail,
     coalesce((
+        select a.to_kind from aliases as a
+        where a.what = 'word' and a.forgotten_run is null and a.source = w.source
+            and a.name is not distinct from w.provider_type and a.detail is not distinct from w.provider_detail limit 1), (
         select s.kind from set_words as s
         where s.source = w.source
             and coalesce(w.provider_type, '') glob s.type_glob and coalesce(w.provider_detail, '') glob s.detail_glob
@@ -108,7 +111,24 @@ flags as (
         min_by(f.amount_minor, f.kind) as amount, min_by(f.evidence, f.kind) as evidence
     from payout_flags as f
     inner join todo_payouts as t on t.source = f.source and t.payout_id = f.payout_id
+    -- A person decided which delivery is right, for what had been read by then.
+    where not exists (
+        select 1 from document_decisions as x
+        where x.document_id = f.source || '/payout/' || f.payout_id and x.kind = f.kind and x.action in ('accept', 'keep') and f.blob_id <= x.through_blob)
+        -- What was booked by its first delivery stays booked by it.
+        and (f.kind <> 'payout_changed' or (f.source, f.payout_id) not in (select (source, payout_id) from todo_reopened where as_first))
     group by f.source, f.payout_id
+
+),
+
+-- What people decided about these payouts.
+decisions_here as (
+
+    select document_id, max(price_e8) as price_e8,
+        max(amount_minor) filter (kind = 'payout_does_not_add_up' and action in ('accept', 'account')) as accepted_off,
+        bool_or(kind = 'period_locked' and action = 'accept') as any_period
+    from document_decisions
+    group by document_id
 
 ),
 
@@ -170,7 +190,7 @@ joined as (
         coalesce(q.here >= q.total, not p.has_header) as is_complete,
         coalesce(case when p.fee_rows = 'invoiced' then s.net_without_fees else s.net end, 0)
             - case when o.chosen then p.other_amount_minor else p.rows_expected_minor end as difference,
-        x.price_e8,
+        coalesce(x.price_e8, v.price_e8) as price_e8, v.accepted_off, coalesce(v.any_period, false) as any_period,
         f.kind as flag_kind, f.reason as flag_reason, f.amount as flag_amount, f.evidence as flag_evidence,
         q.here, q.total,
         c.currency as home, c.tolerance, c.locked_through, c.period
@@ -183,6 +203,7 @@ joined as (
     left join parts as q on q.source = p.source and q.payout_id = p.payout_id
     left join flags as f on f.source = p.source and f.payout_id = p.payout_id
     left join others as o on o.source = p.source and o.payout_id = p.payout_id
+    left join decisions_here as v on v.document_id = p.document_id
 
     where p.booked_run is null
 
@@ -205,25 +226,27 @@ select
                 'minor': coalesce(flag_amount, 0), 'evidence': flag_evidence, 'suggestion': 'get the report from the provider again'}
         when flag_kind is not null
             then {'status': 'held', 'kind': flag_kind, 'text': flag_reason, 'minor': flag_amount, 'evidence': flag_evidence,
-                'suggestion': 'ask the provider which delivery of it is right'}
+                'suggestion': case flag_kind when 'flow_conflict' then 'remove one of the two sources, or payouts from the flows of one of them'
+                    else 'ask the provider which delivery of it is right' end}
         when len(unknown) > 0
             then {'status': 'held', 'kind': 'unknown_line_type', 'text': 'nobody mapped the type ' || array_to_string(list_sort(unknown), ', '),
                 'minor': coalesce(amount_minor, 0), 'evidence': null,
                 'suggestion': 'add [[source.line_type]] match = "' || list_sort(unknown)[1] || '", kind = "fee" (or sale, refund, chargeback, reserve, loan, decision)'}
         -- A report that ends without saying what became of the money is cut short: that is no rounding.
-        when abs(difference) > tolerance or (difference <> 0 and not has_header and closing_rows = 0)
+        -- What a person accepted, to the öre, stands in nobody's way.
+        when (abs(difference) > tolerance or (difference <> 0 and not has_header and closing_rows = 0)) and difference is distinct from accepted_off
             then {'status': 'held', 'kind': 'payout_does_not_add_up',
                 'text': case when has_header then 'its rows add up to ' || money(rows_expected_minor + difference, currency) || ', its totals say ' || money(rows_expected_minor, currency)
                     else 'its rows add up to ' || money(difference, currency) || ' instead of 0.00' end || ': off by ' || money(difference, currency),
                 'minor': difference, 'evidence': stated, 'suggestion': 'get the report from the provider again, or ask what the difference is'}
-        when abs(formula_off_minor) > tolerance
+        when abs(formula_off_minor) > tolerance and formula_off_minor is distinct from accepted_off
             then {'status': 'held', 'kind': 'payout_does_not_add_up',
                 'text': 'the provider''s own totals are off by ' || money(formula_off_minor, currency),
                 'minor': formula_off_minor, 'evidence': stated, 'suggestion': 'ask the provider what the difference is'}
         when currency <> home and price_e8 is null
             then {'status': 'held', 'kind': 'currency_rate_missing', 'text': 'no rate for ' || currency || ' in ' || home || ' on ' || paid_date,
                 'minor': amount_minor, 'evidence': null, 'suggestion': 'add [fx] rates_file with the rate of that day; the next run books it'}
-        when paid_date <= locked_through and period = 'hold'
+        when paid_date <= locked_through and period = 'hold' and not any_period
             then {'status': 'held', 'kind': 'period_locked', 'text': paid_date || ' is in a locked period', 'minor': amount_minor,
                 'evidence': null, 'suggestion': 'open the period, or set [erp] period = "first_open"'}
         else {'status': 'booked', 'kind': null, 'text': null, 'minor': 0::bigint, 'evidence': null, 'suggestion': null}

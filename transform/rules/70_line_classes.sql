@@ -10,12 +10,14 @@ classes as (
 
     select
         l.source, l.payout_id, l.provider_type, l.provider_detail, l.method, l.currency, l.blob_id,
-        coalesce(l.row_off_minor, 0) <> 0 as is_off, m.state as match_state, t.receivable as document_receivable
+        coalesce(l.row_off_minor, 0) <> 0 as is_off, m.state as match_state, t.receivable as document_receivable,
+        coalesce(m.rung = 'decision', false) as by_decision, x.account as decided_account, x.line_kind as decided_kind
 
     from payout_lines as l
     inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
     left join line_matches as m on m.line_id = l.line_id
     left join document_states as t on t.document_id = m.document_id
+    left join decided as x on x.line_id = l.line_id and x.action in ('account', 'kind')
 
     where p.booked_run is not null and {{which}}
 
@@ -29,7 +31,7 @@ facts as (
         g.*, p.document_id as payout_document, p.paid_date as event_date,
         case when p.paid_date <= c.locked_through then c.locked_through + 1 else p.paid_date end as book_date,
         coalesce(p.paid_date <= c.locked_through, false) as is_locked,
-        k.kind, p.price_e8, c.exponent as home_exp, exponent(g.currency) as exp, s.fee_vat as fee_vat_rule, s.unmatched, s.loan,
+        coalesce(g.decided_kind, k.kind) as kind, p.price_e8, c.exponent as home_exp, exponent(g.currency) as exp, s.fee_vat as fee_vat_rule, s.unmatched, s.loan,
         coalesce(x.receivable, s.receivable) as receivable, coalesce(x.clearing, s.clearing) as clearing,
         coalesce(x.bank, s.bank) as bank, coalesce(x.fee, s.fee) as fee_account,
         coalesce(x.fee_vat_account, s.fee_vat_account) as fee_vat_account, coalesce(x.reserve, s.reserve) as reserve,
@@ -55,6 +57,8 @@ counters as (
     select
         *,
         case
+            when decided_account is not null then 'decided'
+            when by_decision and match_state in ('matched', 'not_delivered') then 'receivable'
             when kind = 'fee' then null
             when kind = 'payout' then 'bank'
             when kind in ('chargeback', 'chargeback_reversed') then 'dispute'
@@ -70,20 +74,21 @@ counters as (
 )
 
 select
-    (row_number() over (order by source, payout_id, provider_type, provider_detail, method, currency, blob_id, is_off, match_state, document_receivable)
+    (row_number() over (order by source, payout_id, provider_type, provider_detail, method, currency, blob_id, is_off, match_state, document_receivable, by_decision, decided_account, decided_kind)
         + (select coalesce(max(class_no), 0) from {{classes}}))::integer as class_no,
     *,
     case counter_role
         when 'bank' then bank when 'dispute' then dispute when 'reserve' then reserve when 'loan' then loan
+        when 'decided' then decided_account
         when 'receivable' then coalesce(document_receivable, receivable) when 'suspense' then suspense
     end as counter_account,
     provider_type || ', payout ' || payout_id || case when is_locked then ' (event ' || event_date || ', period locked)' else '' end as text,
-    case kind
+    case when counter_role = 'decided' then 'decided' else case kind
         when 'payout' then 'entry 10' when 'fee' then 'entry 6' when 'reserve' then 'entry 7' when 'loan' then 'entry 9'
         when 'chargeback' then 'entry 8' when 'chargeback_reversed' then 'entry 8' when 'decision' then 'entry 9'
         else case when counter_role = 'suspense' then 'entry 5' when match_state = 'not_delivered' then 'entry 5b'
             when kind = 'refund' then 'entry 4' else 'entry 3' end
-    end as rule
+    end end as rule
 
 from counters;
 

@@ -13,10 +13,10 @@ lines as (
     select
         l.line_id, f.class_no, f.kind, f.fee_vat_rule, f.counter_role, f.match_state, f.price_e8, f.exp, f.home_exp,
         l.gross_minor as gross, l.net_minor as net,
-        case when f.kind = 'fee' then l.fee_minor - l.gross_minor else l.fee_minor end
+        case when f.kind = 'fee' and f.decided_account is null then l.fee_minor - l.gross_minor else l.fee_minor end
             + case f.fee_vat_rule when 'reported' then 0 else l.fee_vat_minor end as fee,
         case f.fee_vat_rule when 'reported' then l.fee_vat_minor else 0 end as fee_vat,
-        case when f.kind = 'fee' then 0 else l.gross_minor end as counter,
+        case when f.kind = 'fee' and f.decided_account is null then 0 else l.gross_minor end as counter,
         coalesce(m.rounding_minor, 0) as rounding,
         m.document_id as settles, m.amount_minor as settled, m.before_minor as settled_before,
         d.amount_minor as document_amount, t.company_minor as document_company,
@@ -27,12 +27,15 @@ lines as (
         and f.provider_type is not distinct from l.provider_type and f.provider_detail is not distinct from l.provider_detail
         and f.method is not distinct from l.method and f.currency is not distinct from l.currency
         and f.is_off = (coalesce(l.row_off_minor, 0) <> 0)
+    left join decided as x on x.line_id = l.line_id and x.action in ('account', 'kind')
     inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
     left join line_matches as m on m.line_id = l.line_id
     left join documents as d on d.document_id = m.document_id
     left join document_states as t on t.document_id = m.document_id
 
-    where f.match_state is not distinct from m.state and f.document_receivable is not distinct from t.receivable
+    where f.by_decision = coalesce(m.rung = 'decision', false)
+        and f.decided_account is not distinct from x.account and f.decided_kind is not distinct from x.line_kind
+        and f.match_state is not distinct from m.state and f.document_receivable is not distinct from t.receivable
         and {{which}}
 
 ),

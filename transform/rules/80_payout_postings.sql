@@ -9,7 +9,7 @@ with
 booked as (
 
     select
-        p.*, s.clearing, s.bank, c.rounding, c.fx_gain, c.fx_loss, c.exponent as home_exp, exponent(p.currency) as exp,
+        p.*, s.clearing, s.bank, coalesce(x.account, c.rounding) as rounding, case when x.account is null then 'rounding' else 'decided' end as residual_role, c.fx_gain, c.fx_loss, c.exponent as home_exp, exponent(p.currency) as exp,
         case when p.paid_date <= c.locked_through then c.locked_through + 1 else p.paid_date end as book_date,
         coalesce(p.paid_date <= c.locked_through, false) as is_locked
 
@@ -17,6 +17,7 @@ booked as (
     cross join this_run as r
     cross join set_company as c
     inner join set_sources as s using (source)
+    left join document_decisions as x on x.document_id = p.document_id and x.kind = 'payout_does_not_add_up' and x.action = 'account'
 
     where p.booked_run = r.run_no
 
@@ -30,8 +31,17 @@ clearing_left as (
     from booked_lines as b
     inner join line_classes as c using (class_no)
     cross join this_run as r
-    where b.run_no = r.run_no and c.payout_document in (select document_id from booked where price_e8 is not null)
+    where b.run_no = r.run_no and c.payout_document in (select document_id from booked where price_e8 is not null and document_id not in (select document_id from reopened))
     group by c.payout_document
+    union all
+    select book, sum(amount_minor)::bigint, sum(amount_currency_minor)::bigint
+    from postings
+    where role = 'clearing' and book in (select document_id from booked where price_e8 is not null)
+        and entry_id in (
+            select e.entry_id from entries as e
+            where e.document_id in (select document_id from reopened)
+                and coalesce(e.corrects, e.entry_id) not in (select name_of(document_id || part) from reopened, (values ('#paid'), ('#residual'), ('#fx')) as v (part)))
+    group by book
 
 ),
 
@@ -67,7 +77,7 @@ rows as (
     union all by name
     select document_id || '#paid' as subject_text, 'payout' as kind, 'Payout to the bank' as what, 2 as line, 'clearing' as role, clearing as account, -paid_home as home, -paid as in_currency, 'entry 10' as rule, * from rounded where has_header and amount_minor <> 0
     union all by name
-    select document_id || '#residual' as subject_text, 'payout_residual' as kind, 'Residual' as what, 1 as line, 'rounding' as role, rounding as account, residual_home as home, residual as in_currency, 'entry 12' as rule, * from rounded where residual <> 0
+    select document_id || '#residual' as subject_text, 'payout_residual' as kind, 'Residual' as what, 1 as line, residual_role as role, rounding as account, residual_home as home, residual as in_currency, 'entry 12' as rule, * from rounded where residual <> 0
     union all by name
     select document_id || '#residual' as subject_text, 'payout_residual' as kind, 'Residual' as what, 2 as line, 'clearing' as role, clearing as account, -residual_home as home, -residual as in_currency, 'entry 12' as rule, * from rounded where residual <> 0
     union all by name
@@ -87,4 +97,7 @@ select
 
 from rows;
 
-create or replace temp table work_subjects as select distinct subject from desired;
+create or replace temp table work_subjects as
+select subject from desired
+union
+select name_of(document_id || part) from reopened, (values ('#paid'), ('#residual'), ('#fx')) as v (part);

@@ -94,7 +94,7 @@ select
     first.kind as first_kind, first.source, first.document_id, first.book,
     coalesce(d.event_date, first.event_date) as event_date,
     greatest(coalesce(d.book_date, first.book_date), coalesce(c.locked_through + 1, date '0001-01-01')) as book_date,
-    case when d.subject is null then 'no longer at the source' else coalesce(d.reason, 'changed at the source') end as reason,
+    coalesce(w.reason, case when d.subject is null then 'no longer at the source' else 'changed at the source' end) as reason,
     first.book_date as first_date
 
 from (select distinct subject from differences) as x
@@ -107,9 +107,11 @@ inner join (
 ) as first on first.entry_id = x.subject
 cross join set_company as c
 left join (
-    select subject, any_value(event_date) as event_date, any_value(book_date) as book_date, any_value(reason) as reason
-    from (select *, null as reason from desired) group by subject
-) as d on d.subject = x.subject;
+    select subject, any_value(event_date) as event_date, any_value(book_date) as book_date
+    from desired group by subject
+) as d on d.subject = x.subject
+-- Who decided it, where a person did (bokföringslagen 5 kap. 5 §).
+left join decided_reasons as w on w.subject = x.subject;
 
 insert into entry_rows by name
 select

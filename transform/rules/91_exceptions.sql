@@ -39,8 +39,15 @@ select g.kind, g.source, p.document_id, g.reason, p.currency, g.amount_minor, g.
 from payout_flags as g
 inner join payouts as p on p.source = g.source and p.payout_id = g.payout_id
 cross join this_run as r
-where g.kind = 'payout_changed' and p.booked_run < r.run_no
-    and (g.source, g.payout_id) in (select (source, payout_id) from todo_payouts);
+where g.kind = 'payout_changed' and (p.booked_run < r.run_no or (p.source, p.payout_id) in (select (source, payout_id) from todo_reopened where as_first))
+    and (g.source, g.payout_id) in (select (source, payout_id) from todo_payouts)
+    and not exists (
+        select 1 from document_decisions as x
+        where x.document_id = p.document_id and x.kind = g.kind and x.action in ('accept', 'keep') and g.blob_id <= x.through_blob);
+
+-- What a person said to leave as it is, for as long as it is the same matter.
+delete from raised as n using decided as x
+where x.action = 'ignore' and x.line_id is null and x.kind = n.kind and x.document_id = n.document_id and x.amount_minor is not distinct from n.amount_minor;
 
 create or replace temp table looked_at as
 select document_id from todo_documents
@@ -51,6 +58,7 @@ inner join todo_payouts as t on t.source = p.source and t.payout_id = p.payout_i
 update exceptions as x set status = 'resolved', closed_at = r.began
 from this_run as r
 where x.status = 'open' and x.document_id in (select document_id from looked_at)
+    and not starts_with(coalesce(x.evidence, ''), 'ERP document ') -- those are between us and the ERP
     and (x.kind, x.document_id) not in (select (kind, document_id) from raised);
 
 update exceptions as x set reason = n.reason, amount_minor = n.amount_minor, evidence = n.evidence, suggestion = n.suggestion

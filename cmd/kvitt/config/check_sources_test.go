@@ -89,6 +89,23 @@ inbox = "link"
 	}
 }
 
+// Report files hold payouts only, whatever their provider has over HTTP.
+func TestFlowsOfAFolder(t *testing.T) {
+	for _, tt := range []struct{ flows, warning string }{
+		{"", ""},
+		{`flows = ["payouts"]`, ""},
+		{`flows = ["orders", "payouts"]`, "kvitt.toml:14:10: a folder of report files cannot deliver orders: it delivers payouts"},
+	} {
+		c := mustLoad(t, head+"[[source]]\nname = \"k\"\nprovider = \"klarna\"\ninbox = \"inbox\"\n"+tt.flows+"\n", nil)
+		if got := strings.Join(warnings(c), "\n"); got != tt.warning {
+			t.Errorf("%s: warnings %q, want %q", tt.flows, got, tt.warning)
+		}
+		if got := c.Settings.Sources[0].Flows; len(got) != 1 || got[0] != "payouts" {
+			t.Errorf("%s: flows %v", tt.flows, got)
+		}
+	}
+}
+
 // What the provider cannot deliver is off, and said.
 func TestFlowTheProviderLacks(t *testing.T) {
 	c := mustLoad(t, head+`

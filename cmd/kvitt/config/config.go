@@ -8,6 +8,8 @@
 package config
 
 import (
+	"time"
+
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/transform"
 )
@@ -22,22 +24,29 @@ type Config struct {
 	Sources  []SourceConfig // in file order; Settings.Sources has the same order
 	ERP      ERP
 	Schedule map[string]string // flow -> cron expression of five fields, in the company's time zone
+	Jitter   time.Duration     // a scheduled run is later by less than this
 	Serve    Serve
-	Warnings []Warning // in file order
-	Digest   string    // SHA-256 of Redacted, lower-case hex
+	Notify   Notify
+	VaultKey string // opens the vault of tokens: an age identity or a passphrase; "" for the key file
+	// BankStatements is the folder of the bank's camt.053 files, absolute; "" for none.
+	BankStatements string
+	Warnings       []Warning // in file order
+	Digest         string    // SHA-256 of Redacted, lower-case hex
 
-	redacted []byte
+	redacted       []byte
+	bankStatements string // as written
 }
 
 // A SourceConfig is one [[source]] block, as far as fetching cares.
 type SourceConfig struct {
 	Name       string
 	Provider   string
-	Flows      []string       // the flows that are on and that the provider can deliver
-	Extract    extract.Config // secrets resolved; Client and Now are the caller's to set
-	Inbox      string         // absolute path of the folder of report files, or ""
-	StartDate  string         // "YYYY-MM-DD", or "": nothing before it is fetched
-	FollowDays int            // days that an unfinished document is looked at again, 180 unless set
+	Flows      []string          // the flows that are on and that the provider can deliver
+	Extract    extract.Config    // secrets resolved; Client and Now are the caller's to set
+	Inbox      string            // absolute path of the folder of report files, or ""
+	StartDate  string            // "YYYY-MM-DD", or "": nothing before it is fetched
+	FollowDays int               // days that an unfinished document is looked at again, 180 unless set
+	Schedule   map[string]string // [source.schedule]: flow -> cron expression, instead of the common one
 
 	plain []string // the names of the keys whose value may be shown
 	inbox string   // as written
@@ -59,7 +68,40 @@ type ERP struct {
 
 // Serve is the [serve] section.
 type Serve struct {
-	Listen string // host:port, 127.0.0.1:8740 unless set
+	Listen       string // host:port, 127.0.0.1:8740 unless set
+	TLSCert      string // absolute path, or ""
+	TLSKey       string
+	BehindProxy  bool   // a proxy that speaks TLS stands before it
+	PublicURL    string // where people reach it, without a trailing slash; "" when nobody but this machine does
+	MetricsToken string // lets other machines read /metrics
+	Users        []User
+	OIDC         *OIDC
+
+	at place // of listen
+}
+
+// A User is one [[serve.user]]: someone who may sign in to the console.
+type User struct {
+	Name         string
+	PasswordHash string
+	Roles        []string // viewer, accountant, operator
+}
+
+// OIDC is [serve.oidc]: who may sign in by another's word.
+type OIDC struct {
+	Title, Issuer, ClientID, ClientSecret, GroupsClaim string
+	Roles                                              map[string][]string // group or e-mail address -> roles
+}
+
+// Notify is the [notify] section.
+type Notify struct {
+	Email        []string // addresses that summaries are sent to
+	From         string
+	SMTP         string // host:port
+	SMTPUsername string
+	SMTPPassword string
+	Webhook      string // an address that takes {"text": …}, as Slack does
+	When         string // news | always | trouble
 }
 
 // Source returns the [[source]] block of that name.

@@ -8,6 +8,9 @@ import (
 
 var seriesForm = regexp.MustCompile(`^[A-Za-z0-9]{1,10}$`)
 
+// referenceFields are the fields of a Fortnox invoice that its lists can be searched by.
+var referenceFields = []string{"ExternalInvoiceReference1", "ExternalInvoiceReference2", "YourOrderNumber", "YourReference", "OurReference", "OCR", "DocumentNumber"}
+
 // erp reads [erp]: where vouchers go and how. Without it they go to SIE files.
 func (r *reader) erp(file section) ERP {
 	s := file.sub("erp", inERP, "[erp]")
@@ -38,6 +41,9 @@ func (r *reader) erp(file section) ERP {
 	for _, name := range fortnoxKeys {
 		env := envName("fortnox", name)
 		switch name {
+		case "reference_field":
+			e.Keys[name] = s.word(name, "ExternalInvoiceReference1", referenceFields)
+			e.plain = append(e.plain, name)
 		case "base_url", "auth_url":
 			if address := s.address(name, env); address != "" {
 				e.Keys[name] = address

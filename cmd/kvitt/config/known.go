@@ -20,11 +20,18 @@ const (
 	inLineType       sectionKind = "source.line_type"
 	inAccounts       sectionKind = "accounts"
 	inSales          sectionKind = "sales"
+	inFee            sectionKind = "source.fee"
+	inBank           sectionKind = "bank"
 	inFX             sectionKind = "fx"
 	inOrderNumber    sectionKind = "order_number"
 	inERP            sectionKind = "erp"
 	inSchedule       sectionKind = "schedule"
 	inServe          sectionKind = "serve"
+	inServeUser      sectionKind = "serve.user"
+	inServeOIDC      sectionKind = "serve.oidc"
+	inOIDCRole       sectionKind = "serve.oidc.role"
+	inNotify         sectionKind = "notify"
+	inSourceSchedule sectionKind = "source.schedule"
 )
 
 // The accounts a source has of its own, in the order of the posting rules. A payment
@@ -40,19 +47,26 @@ var known = []struct {
 	header string // as people write it
 	keys   []string
 }{
-	{atTop, "the top of the file", []string{"data_dir", "company", "source", "accounts", "sales", "sales_file", "fx", "order_number", "erp", "schedule", "serve"}},
+	{atTop, "the top of the file", []string{"data_dir", "company", "source", "accounts", "sales", "sales_file", "bank", "fx", "order_number", "erp", "schedule", "serve", "notify", "vault_key"}},
 	{inCompany, "[company]", []string{"name", "org_number", "country", "currency", "time_zone", "fiscal_year"}},
-	{inSource, "[[source]]", []string{"name", "provider", "flows", "base_url", "fee_vat", "currency", "unmatched", "inbox", "start_date", "follow_days", "accounts", "method", "line_type"}},
+	{inSource, "[[source]]", []string{"name", "provider", "flows", "base_url", "fee_vat", "currency", "unmatched", "inbox", "start_date", "follow_days", "accounts", "method", "line_type", "fee", "schedule"}},
 	{inSourceAccounts, "[source.accounts]", append(slices.Clone(roles), "loan")},
 	{inMethod, "[[source.method]]", append([]string{"match"}, roles...)},
 	{inLineType, "[[source.line_type]]", []string{"match", "kind"}},
+	{inFee, "[[source.fee]]", []string{"method", "percent", "fixed", "currency", "from", "to"}},
 	{inAccounts, "[accounts]", []string{"rounding", "fx_gain", "fx_loss", "suspense", "gift_cards", "reverse_charge_out", "reverse_charge_in", "tolerance"}},
 	{inSales, "[[sales]]", []string{"country", "customer", "vat_rate", "sales", "vat", "oss"}},
+	{inBank, "[bank]", []string{"statements"}},
 	{inFX, "[fx]", []string{"rates_file", "currencies"}},
 	{inOrderNumber, "[order_number]", []string{"pattern"}},
 	{inERP, "[erp]", []string{"provider", "mode", "aggregate", "series", "auto_post", "period", "locked_through"}},
-	{inSchedule, "[schedule]", flows},
-	{inServe, "[serve]", []string{"listen"}},
+	{inSourceSchedule, "[source.schedule]", flows},
+	{inSchedule, "[schedule]", append(slices.Clone(flows), "jitter")},
+	{inServe, "[serve]", []string{"listen", "tls_cert", "tls_key", "behind_proxy", "public_url", "metrics_token", "user", "oidc"}},
+	{inServeUser, "[[serve.user]]", []string{"name", "password_hash", "roles"}},
+	{inServeOIDC, "[serve.oidc]", []string{"title", "issuer", "client_id", "client_secret", "groups_claim", "role"}},
+	{inOIDCRole, "[[serve.oidc.role]]", []string{"match", "roles"}},
+	{inNotify, "[notify]", []string{"email", "from", "smtp", "smtp_username", "smtp_password", "webhook", "when"}},
 }
 
 func knownKeys(kind sectionKind) []string {
@@ -124,12 +138,12 @@ func (r *reader) instead(kind sectionKind, local, extra []string, name string) (
 		places = append(places, "under [[source]]")
 	}
 	switch {
+	case kind == inERP && slices.Contains(fortnoxKeys, name):
+		return `it is a key of provider = "fortnox"`, ""
 	case len(places) > 0:
 		return "it belongs " + choice(places), ""
 	case owner != "":
 		return fmt.Sprintf("it is a key of provider %s; this one takes %s", owner, list(extra)), ""
-	case kind == inERP && slices.Contains(fortnoxKeys, name):
-		return `it is a key of provider = "fortnox"`, ""
 	}
 	if k := nearest(name, local); k != "" {
 		return fmt.Sprintf("did you mean %s?", asWritten(kind, k)), k

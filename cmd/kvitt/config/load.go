@@ -24,6 +24,11 @@ func Targets(names ...string) Option {
 	return func(r *reader) { r.targets = names }
 }
 
+// Keyring says how the system's keyring is read, for secrets written as "keyring:NAME".
+func Keyring(get func(name string) (string, error)) Option {
+	return func(r *reader) { r.keyring = get }
+}
+
 // Load reads and checks the configuration file at path and the files it names: secrets,
 // sales accounts, rates. It never touches the network. Secrets written as "${NAME}" are
 // looked up with env; sources are the providers of this build.
@@ -75,13 +80,18 @@ func (r *reader) config(file section) *Config {
 	if v := file.get("data_dir"); v != nil && v.kind == stringKind && v.text == "" {
 		r.fail(v.at, "data_dir", "data_dir is empty", fmt.Sprintf("write data_dir = %q", defaultDataDir))
 	}
+	if key, _, ok := file.secret("vault_key", true, "KVITT_VAULT_KEY"); ok {
+		c.VaultKey = key
+	}
 	co := r.company(file)
 	blocks := r.readSources(file, co)
 	r.checkSources(blocks)
 	acc, tolerance := r.accounts(file, co)
 	c.ERP = r.erp(file)
-	c.Schedule = r.schedule(file)
+	c.Schedule, c.Jitter = r.schedule(file)
 	c.Serve = r.serve(file)
+	c.Notify = r.notify(file)
+	c.bankStatements, c.BankStatements = r.bank(file)
 	c.Settings = transform.Settings{
 		Company:   co,
 		Sales:     r.sales(file, co, blocks),

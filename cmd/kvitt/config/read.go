@@ -21,6 +21,7 @@ type reader struct {
 	env      func(string) (string, bool)
 	sources  []extract.Source // the providers of this build
 	targets  []string         // the ERPs of this build
+	keyring  func(name string) (string, error)
 	problems Errors
 	warnings []Warning
 	misspelt map[string]bool // paths of the keys that were meant by reported ones

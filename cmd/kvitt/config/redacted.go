@@ -21,6 +21,7 @@ type redacted struct {
 	ERP      redactedERP        `json:"erp"`
 	Schedule map[string]string  `json:"schedule,omitempty"`
 	Serve    string             `json:"serve_listen"`
+	Bank     string             `json:"bank_statements,omitempty"`
 }
 
 // A redactedSource shows the keys that are no secret and stand in the file as they are.
@@ -66,7 +67,7 @@ func Restore(data []byte) (transform.Settings, error) {
 
 // seal fills in what is derived from everything else. dataDir is as written.
 func (c *Config) seal(dataDir string) error {
-	out := redacted{Version: 1, DataDir: dataDir, Settings: c.Settings, Schedule: c.Schedule, Serve: c.Serve.Listen}
+	out := redacted{Version: 1, DataDir: dataDir, Settings: c.Settings, Schedule: c.Schedule, Serve: c.Serve.Listen, Bank: c.bankStatements}
 	for _, s := range c.Sources {
 		keys, hidden := split(s.Extract.Keys, s.plain)
 		out.Sources = append(out.Sources, redactedSource{

@@ -2,15 +2,31 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // schedule reads [schedule]: when each flow runs by itself.
-func (r *reader) schedule(file section) map[string]string {
+func (r *reader) schedule(file section) (map[string]string, time.Duration) {
 	s := file.sub("schedule", inSchedule, "[schedule]")
+	times := s.cron()
+	var jitter time.Duration
+	if v := s.get("jitter"); v != nil {
+		text := s.text("jitter", "", "5m")
+		d, err := time.ParseDuration(text)
+		if v.kind == stringKind && (err != nil || d < 0 || d > 6*time.Hour) {
+			r.fail(v.at, s.key("jitter"), fmt.Sprintf("jitter = %q is no duration up to six hours", text), `write e.g. jitter = "5m"`)
+			d = 0
+		}
+		jitter = d
+	}
+	return times, jitter
+}
+
+// cron reads the cron expressions of a section, by flow.
+func (s section) cron() map[string]string {
 	s.refuseUnknown(nil)
 	var times map[string]string
 	for _, flow := range flows {
@@ -23,7 +39,7 @@ func (r *reader) schedule(file section) map[string]string {
 			continue
 		}
 		if why := wrongCron(expr); why != "" {
-			r.fail(s.place(flow), s.key(flow), fmt.Sprintf("%s = %q is no cron expression: %s", flow, expr, why), fmt.Sprintf("write minute, hour, day, month and weekday: %s = %q", flow, example))
+			s.r.fail(s.place(flow), s.key(flow), fmt.Sprintf("%s = %q is no cron expression: %s", flow, expr, why), fmt.Sprintf("write minute, hour, day, month and weekday: %s = %q", flow, example))
 			continue
 		}
 		if times == nil {
@@ -84,18 +100,4 @@ func cronValue(s string, low, high int, words []string) (int, bool) {
 	}
 	n, err := strconv.Atoi(s)
 	return n, err == nil && n >= low && n <= high
-}
-
-// serve reads [serve]: where webhooks, metrics and the console are reached.
-func (r *reader) serve(file section) Serve {
-	s := file.sub("serve", inServe, "[serve]")
-	s.refuseUnknown(nil)
-	const fallback = "127.0.0.1:8740"
-	listen := s.text("listen", fallback, fallback)
-	_, port, err := net.SplitHostPort(listen)
-	if n, convErr := strconv.Atoi(port); err != nil || convErr != nil || n < 0 || n > 65535 {
-		r.fail(s.place("listen"), s.key("listen"), fmt.Sprintf("listen = %q is no address to listen on", listen), fmt.Sprintf("write host and port: listen = %q", fallback))
-		return Serve{Listen: fallback}
-	}
-	return Serve{Listen: listen}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -78,7 +79,19 @@ func (s section) secret(name string, isSecret bool, env string) (value string, l
 		}
 		why, do = fmt.Sprintf("%s cannot be read from %q: %v", name, path, err), "the path begins at the folder of this file; ~ is not expanded"
 	case strings.HasPrefix(v.text, "keyring:"):
-		why, do = name+" is in a keyring, and this build cannot read one", fmt.Sprintf(`write %s = "${%s}" or "file:PATH"`, name, env)
+		entry := strings.TrimPrefix(v.text, "keyring:")
+		if s.r.keyring == nil {
+			why, do = name+" is in a keyring, and this build cannot read one", fmt.Sprintf(`write %s = "${%s}" or "file:PATH"`, name, env)
+			break
+		}
+		value, err := s.r.keyring(entry)
+		if err == nil && value != "" {
+			return value, false, true
+		}
+		if err == nil {
+			err = errors.New("it is empty")
+		}
+		why, do = fmt.Sprintf("%s cannot be read from the keyring entry %q: %v", name, entry, err), fmt.Sprintf(`keep it there under service "kvitt", user %q, or write %s = "${%s}"`, entry, name, env)
 	default:
 		return s.literal(v, name, v.text, isSecret, env), true, true
 	}
@@ -94,8 +107,13 @@ func (s section) literal(v *node, name, value string, isSecret bool, env string)
 }
 
 // address returns an http(s) prefix without a trailing slash, or "" when absent or wrong.
-func (s section) address(name, env string) string {
-	text, _, ok := s.secret(name, false, env)
+func (s section) address(name, env string) string { return s.addressOf(name, false, env) }
+
+// hiddenAddress is address for one that is a secret, and may have a query.
+func (s section) hiddenAddress(name, env string) string { return s.addressOf(name, true, env) }
+
+func (s section) addressOf(name string, isSecret bool, env string) string {
+	text, _, ok := s.secret(name, isSecret, env)
 	if !ok {
 		return ""
 	}
@@ -108,12 +126,15 @@ func (s section) address(name, env string) string {
 	case u.User != nil:
 		s.r.fail(v.at, s.key(name), name+" holds a user name or password", "take it out of the address and write it in the keys for it")
 		return ""
-	case u.RawQuery != "" || u.Fragment != "":
+	case !isSecret && (u.RawQuery != "" || u.Fragment != ""):
 		s.r.fail(v.at, s.key(name), name+" is the prefix of an address: nothing after ? or # belongs in it", "leave that out")
 		return ""
 	}
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		s.r.warn(v.at, s.key(name), name+" is http: credentials would cross the network in the clear; write https")
+	}
+	if isSecret {
+		return text
 	}
 	return strings.TrimRight(text, "/")
 }

@@ -41,7 +41,7 @@ func (r *reader) readSources(file section, co transform.Company) []block {
 	}
 	var blocks []block
 	for i, s := range subs {
-		blocks = append(blocks, r.source(s, i))
+		blocks = append(blocks, r.source(s, i, co))
 	}
 	return blocks
 }
@@ -53,7 +53,7 @@ username = "${KLARNA_USERNAME}"
 password = "${KLARNA_PASSWORD}"
 `
 
-func (r *reader) source(s section, i int) block {
+func (r *reader) source(s section, i int, co transform.Company) block {
 	name := s.text("name", "", "klarna")
 	s.title = fmt.Sprintf("[[source]] number %d", i+1)
 	if name != "" {
@@ -91,6 +91,7 @@ func (r *reader) source(s section, i int) block {
 		StartDate:  s.date("start_date"),
 		FollowDays: s.whole("follow_days", 180, 0, 3650),
 	}
+	b.config.Schedule = s.sub("schedule", inSourceSchedule, "[source.schedule] of "+s.title).cron()
 	b.config.Extract = extract.Config{Name: name, BaseURL: s.address("base_url", envName(name, "base_url")), Keys: map[string]string{}}
 	s.inbox(b.provider, &b.config)
 	s.keys(b.provider, &b.config)
@@ -109,6 +110,7 @@ func (r *reader) source(s section, i int) block {
 		Accounts:  s.sourceAccounts(defaults),
 		Methods:   s.methods(),
 		LineTypes: s.lineTypes(),
+		Fees:      s.fees(co.Currency),
 	}
 	return b
 }
@@ -171,9 +173,13 @@ func (s section) noProvider() {
 
 // flows returns the flows that are on and that p can deliver, in their usual order.
 func (s section) flows(p *extract.Source) []string {
-	can := flows
+	can, who := flows, ""
 	if p != nil {
-		can = inOrder(p.Flows)
+		can, who = inOrder(p.Flows), title(p)
+		// Report files are about payouts: a shop's or a provider's orders are not in them.
+		if s.has("inbox") && p.Inbox != nil && slices.Contains(can, "payouts") && len(can) > 1 {
+			can, who = []string{"payouts"}, "a folder of report files"
+		}
 	}
 	v := s.get("flows")
 	if v == nil {
@@ -195,7 +201,7 @@ func (s section) flows(p *extract.Source) []string {
 			wrong = true
 			s.r.fail(item.at, s.key("flows"), fmt.Sprintf("flow %q is not known", item.text), mistyped(item.text, flows))
 		case !slices.Contains(can, item.text):
-			s.r.warn(item.at, s.key("flows"), fmt.Sprintf("%s cannot deliver %s: it delivers %s", title(p), item.text, list(can)))
+			s.r.warn(item.at, s.key("flows"), fmt.Sprintf("%s cannot deliver %s: it delivers %s", who, item.text, list(can)))
 		default:
 			on = append(on, item.text)
 		}
@@ -203,7 +209,7 @@ func (s section) flows(p *extract.Source) []string {
 	if len(on) == 0 && !wrong {
 		what := "no flow of " + s.title + " is on"
 		if len(v.items) > 0 {
-			what = fmt.Sprintf("%s delivers none of the flows of %s", title(p), s.title)
+			what = fmt.Sprintf("%s delivers none of the flows of %s", who, s.title)
 		}
 		s.r.fail(v.at, s.key("flows"), what, "write "+example+" or remove the block")
 	}
@@ -261,7 +267,7 @@ func (s section) keys(p *extract.Source, c *SourceConfig) {
 	if p == nil {
 		return
 	}
-	for _, k := range p.Keys {
+	for _, k := range keysOf(p) {
 		if slices.Contains(knownKeys(inSource), k.Name) {
 			continue // "base_url" is every source's
 		}
@@ -274,7 +280,7 @@ func (s section) keys(p *extract.Source, c *SourceConfig) {
 			}
 			continue
 		}
-		if k.Required && s.lacks(k.Name) && !s.has("inbox") && p.Open != nil {
+		if k.Required && s.lacks(k.Name) && !s.has("inbox") && p.Open != nil && (k.Unless == "" || s.lacks(k.Unless)) {
 			do := fmt.Sprintf(`write %s = "${%s}"`, k.Name, env)
 			if !k.Secret {
 				do = fmt.Sprintf(`write %s = "…" or %s = "${%s}"`, k.Name, k.Name, env)
@@ -289,10 +295,19 @@ func (s section) keys(p *extract.Source, c *SourceConfig) {
 
 func keyNames(p *extract.Source) []string {
 	var names []string
-	for _, k := range p.Keys {
+	for _, k := range keysOf(p) {
 		names = append(names, k.Name)
 	}
 	return names
+}
+
+// keysOf returns the keys of p. A provider that calls without signing has one more: what stands in the
+// address that it calls.
+func keysOf(p *extract.Source) []extract.Key {
+	if p.Hook == nil || !p.Hook.Unsigned || slices.ContainsFunc(p.Keys, named("webhook_secret")) {
+		return p.Keys
+	}
+	return append(slices.Clone(p.Keys), extract.Key{Name: "webhook_secret", Secret: true, Help: "stands in the address of the webhook, which is not signed"})
 }
 
 func named(name string) func(extract.Key) bool {

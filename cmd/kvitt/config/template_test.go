@@ -21,6 +21,7 @@ func TestTemplateExamplesLoad(t *testing.T) {
 	text := Template()
 	for _, example := range []string{
 		"base_url =", "flows =", "start_date =", "[[source.method]]", `match = "card"`, "fee   = 6040",
+		"[[source.fee]]", `method  = "card"`, `percent = "2.79"`, `fixed   = "3.00"`, "[bank]", "statements =",
 		"[[source.line_type]]", `match = "MiscCosts"`, `kind  = "fee"`,
 		"fx_gain", "fx_loss", "gift_cards", "reverse_charge_out", "reverse_charge_in",
 		"[[sales]]                      # a consumer", `country  = "FI"`, `vat_rate = "25.5"`, "sales    = 3106", "vat      = 2670", "oss ",

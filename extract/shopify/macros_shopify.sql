@@ -1,0 +1,44 @@
+-- What an order of Shopify's Admin GraphQL API says, taken apart once for all models, and the rules by
+-- which it becomes deliveries and refunds.
+--
+-- Sources: https://shopify.dev/docs/api/admin-graphql (Order, SalesAgreement, Fulfillment, Refund, OrderTransaction)
+--
+-- Revenue and VAT are the journal's: order.agreements → sales. Each sale states its total with
+-- tax, whether prices include it or not, and each of its taxes.
+--   the pool        what was sold: every sale of the order and of its edits, and the goods that an exchange adds
+--   a refund        the sales of one refund agreement, or of a return that no refund has paid yet
+--   a delivery      a fulfilment: each item's share of the pool by quantity, rounded so that the parts add up;
+--                   what has no quantity (shipping, tips, fees) goes with the first
+-- Units that were paid, never left the shop and were refunded are sold and given back on the day of the
+-- refund: the provider has a line for both. Units that nobody paid for simply are not there.
+-- A channel's tax (channelLiable) is not ours, and neither owed to us: it is left out of every amount.
+
+create or replace temp macro shopify_time(t) as (try_cast(t as timestamptz) at time zone 'UTC');
+
+-- An amount in minor units: exact, or it is none.
+create or replace temp macro shopify_scaled(amount, currency) as
+    case when amount * (case exponent(currency) when 2 then 100 when 0 then 1 else 1000 end) % 1 = 0
+        then (amount * (case exponent(currency) when 2 then 100 when 0 then 1 else 1000 end))::bigint end;
+
+create or replace temp macro shopify_minor(bag) as
+    shopify_scaled(try_cast(coalesce(bag.presentmentMoney, bag.shopMoney).amount as decimal(22, 6)), coalesce(bag.presentmentMoney, bag.shopMoney).currencyCode);
+
+create or replace temp macro shopify_money(m) as shopify_scaled(try_cast(m.amount as decimal(22, 6)), m.currencyCode);
+
+-- A rate in basis points: ratePercentage is 25, rate is 0.25.
+create or replace temp macro shopify_rate(t) as
+    coalesce(round(try_cast(t.ratePercentage as decimal(12, 6)) * 100), round(try_cast(t.rate as decimal(12, 8)) * 10000), 0)::integer;
+
+-- gid://shopify/Order/450789469 → 450789469
+create or replace temp macro shopify_tail(id) as nullif(regexp_extract(id::varchar, '([^/?]+)(\?.*)?$', 1), '');
+
+create or replace temp macro shopify_own_tax(taxes) as
+    list_filter(coalesce(taxes, []), lambda x: not coalesce(x.taxLine.channelLiable, false));
+
+-- What is on a gateway that no provider will ever settle: the customer paid with what the shop owed.
+create or replace temp macro shopify_voucher(gateway) as
+    case lower(coalesce(gateway, ''))
+        when 'gift_card' then 'gift_card'
+        when 'shopify_store_credit' then 'store_credit'
+        when 'store_credit' then 'store_credit'
+    end;

@@ -1,0 +1,541 @@
+-- The orders of the new answers, parsed once and taken apart once for all models. The rules are in macros_shopify.sql.
+
+create or replace temp table shopify_answers as
+select
+    blob_id,
+    from_json(answer, '{"data": {
+        "order": {
+            "id": "VARCHAR", "legacyResourceId": "VARCHAR", "name": "VARCHAR", "number": "VARCHAR", "confirmationNumber": "VARCHAR", "sourceIdentifier": "VARCHAR",
+            "poNumber": "VARCHAR", "test": "BOOLEAN", "edited": "BOOLEAN", "createdAt": "VARCHAR", "processedAt": "VARCHAR", "updatedAt": "VARCHAR",
+            "cancelledAt": "VARCHAR", "closedAt": "VARCHAR", "currencyCode": "VARCHAR", "taxesIncluded": "BOOLEAN",
+            "displayFinancialStatus": "VARCHAR", "displayFulfillmentStatus": "VARCHAR",
+            "retailLocation": {"id": "VARCHAR"}, "purchasingEntity": {"__typename": "VARCHAR"}, "customAttributes": [{"key": "VARCHAR", "value": "VARCHAR"}],
+            "billingAddress": {"company": "VARCHAR", "countryCodeV2": "VARCHAR"}, "shippingAddress": {"company": "VARCHAR", "countryCodeV2": "VARCHAR"},
+            "totalPriceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+            "totalCashRoundingAdjustment": {"paymentSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}},
+            "lineItems": {"nodes": [{"id": "VARCHAR", "sku": "VARCHAR", "quantity": "BIGINT", "currentQuantity": "BIGINT", "unfulfilledQuantity": "BIGINT", "isGiftCard": "BOOLEAN", "requiresShipping": "BOOLEAN",
+                "originalTotalSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                "discountAllocations": [{"allocatedAmountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}],
+                "taxLines": [{"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN", "priceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}]},
+            "shippingLines": {"nodes": [{"id": "VARCHAR", "isRemoved": "BOOLEAN",
+                "discountedPriceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                "taxLines": [{"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN", "priceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}]},
+            "transactions": [{"id": "VARCHAR", "kind": "VARCHAR", "status": "VARCHAR", "gateway": "VARCHAR", "paymentId": "VARCHAR", "processedAt": "VARCHAR", "receiptJson": "JSON",
+                "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}],
+            "refunds": [{"id": "VARCHAR", "legacyResourceId": "VARCHAR", "createdAt": "VARCHAR", "processedAt": "VARCHAR", "return": {"id": "VARCHAR"},
+                "orderAdjustments": {"nodes": [{"id": "VARCHAR", "reason": "VARCHAR",
+                    "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                    "taxAmountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]},
+                "transactions": {"nodes": [{"id": "VARCHAR", "kind": "VARCHAR", "status": "VARCHAR", "gateway": "VARCHAR", "paymentId": "VARCHAR", "receiptJson": "JSON",
+                    "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}}],
+            "fulfillments": [{"id": "VARCHAR", "legacyResourceId": "VARCHAR", "name": "VARCHAR", "status": "VARCHAR", "createdAt": "VARCHAR", "originAddress": {"countryCode": "VARCHAR"},
+                "fulfillmentLineItems": {"nodes": [{"id": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"}}]}}],
+            "agreements": {"nodes": [{"__typename": "VARCHAR", "id": "VARCHAR", "happenedAt": "VARCHAR", "reason": "VARCHAR", "refund": {"id": "VARCHAR"}, "return": {"id": "VARCHAR"},
+                "sales": {"nodes": [{"__typename": "VARCHAR", "id": "VARCHAR", "actionType": "VARCHAR", "lineType": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"},
+                    "totalAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                    "totalTaxAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                    "taxes": [{"amount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                        "taxLine": {"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN"}}]}]}}]}},
+        "refund": {"id": "VARCHAR",
+            "orderAdjustments": {"nodes": [{"id": "VARCHAR", "reason": "VARCHAR",
+                "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                "taxAmountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]},
+            "transactions": {"nodes": [{"id": "VARCHAR", "kind": "VARCHAR", "status": "VARCHAR", "gateway": "VARCHAR", "paymentId": "VARCHAR", "receiptJson": "JSON",
+                "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}},
+        "fulfillment": {"id": "VARCHAR", "fulfillmentLineItems": {"nodes": [{"id": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"}}]}}
+    }}').data as d
+from (
+    select blob_id, unnest(case when json_type(body, '$.answers') = 'ARRAY' then from_json(body -> '$.answers', '["JSON"]') else [body] end) as answer
+    from raw
+);
+
+-- One row per order and blob: the answer that has its name. Test orders are nothing that happened.
+create or replace temp table shopify_orders as
+select
+    blob_id, shopify_tail(coalesce(d."order".legacyResourceId, d."order".id)) as order_id,
+    nullif(d."order".name, '') as order_number,
+    upper(coalesce(nullif(d."order".shippingAddress.countryCodeV2, ''), nullif(d."order".billingAddress.countryCodeV2, ''),
+        nullif(d."order".fulfillments[1].originAddress.countryCode, ''), (select country from set_company))) as country,
+    -- A company's name alone decides nothing while VAT is charged: [[sales]] falls back to the consumer row.
+    case when d."order".purchasingEntity.__typename = 'PurchasingCompany' or coalesce(trim(d."order".billingAddress.company), '') <> ''
+        or list_any_value(list_filter(coalesce(d."order".customAttributes, []), lambda a: regexp_matches(lower(a.key), '(^|[^a-z])vat|org.?(nr|num)') and trim(a.value) <> '')) is not null
+        then 'business' else 'consumer' end as customer,
+    shopify_time(coalesce(d."order".processedAt, d."order".createdAt)) as placed_at,
+    shopify_time(d."order".updatedAt) as changed_at,
+    upper(d."order".displayFinancialStatus) as paid_status,
+    upper(d."order".displayFulfillmentStatus) as sent_status,
+    d."order".cancelledAt is not null as is_cancelled,
+    d."order".closedAt is not null as is_closed,
+    coalesce(d."order".edited, false) as is_edited,
+    shopify_minor(d."order".totalPriceSet) as total,
+    upper(coalesce(d."order".totalPriceSet.presentmentMoney, d."order".totalPriceSet.shopMoney).currencyCode) as currency,
+    coalesce(shopify_minor(d."order".totalCashRoundingAdjustment.paymentSet), 0) as rounding,
+    d."order".poNumber as po_number, d."order".confirmationNumber as confirmation, d."order".sourceIdentifier as source_identifier, d."order".number as number,
+    coalesce(d."order".taxesIncluded, false) as taxes_included,
+    d
+from shopify_answers
+where d."order".name is not null and not coalesce(d."order".test, false);
+
+create or replace temp table shopify_items as
+select distinct on (blob_id, i.id)
+    blob_id, i.id as item_id, i.sku, i.isGiftCard as is_gift_card, coalesce(i.requiresShipping, true) as ships, i.unfulfilledQuantity as unsent, i
+from (select blob_id, unnest(d."order".lineItems.nodes) as i from shopify_answers);
+
+create or replace temp table shopify_payments as
+select distinct on (blob_id, t.id)
+    blob_id, t.id as id, upper(t.kind) as kind, upper(t.status) as status, lower(t.gateway) as gateway, nullif(t.paymentId, '') as payment_id,
+    shopify_minor(t.amountSet) as amount, t.receiptJson as receipt, shopify_time(t.processedAt) as at_
+from (select blob_id, unnest(d."order".transactions) as t from shopify_answers)
+order by blob_id, t.id;
+
+create or replace temp table shopify_parcels as
+select distinct on (blob_id, f.id)
+    blob_id, f.id as id, shopify_tail(coalesce(f.legacyResourceId, f.id)) as doc_ref, f.name as name, shopify_time(f.createdAt) as event_at
+from (select blob_id, unnest(d."order".fulfillments) as f from shopify_answers)
+where upper(f.status) = 'SUCCESS'
+order by blob_id, f.id;
+
+create or replace temp table shopify_parcel_lines as
+select distinct on (blob_id, parcel, l.id) blob_id, parcel, l.lineItem.id as item_id, l.quantity as quantity
+from (
+    select blob_id, f.id as parcel, unnest(f.fulfillmentLineItems.nodes) as l
+    from (select blob_id, unnest(d."order".fulfillments) as f from shopify_answers)
+    union all
+    select blob_id, d.fulfillment.id, unnest(d.fulfillment.fulfillmentLineItems.nodes) from shopify_answers
+);
+
+create or replace temp table shopify_refunds as
+select distinct on (blob_id, r.id)
+    blob_id, r.id as id, shopify_tail(coalesce(r.legacyResourceId, r.id)) as doc_ref, r.return.id as return_id,
+    shopify_time(coalesce(r.processedAt, r.createdAt)) as event_at
+from (select blob_id, unnest(d."order".refunds) as r from shopify_answers)
+order by blob_id, r.id;
+
+create or replace temp table shopify_refund_payments as
+select distinct on (blob_id, refund_id, t.id)
+    blob_id, refund_id, t.id as id, upper(t.kind) as kind, upper(t.status) as status, lower(t.gateway) as gateway, nullif(t.paymentId, '') as payment_id,
+    shopify_minor(t.amountSet) as amount, t.receiptJson as receipt
+from (
+    select blob_id, r.id as refund_id, unnest(r.transactions.nodes) as t
+    from (select blob_id, unnest(d."order".refunds) as r from shopify_answers)
+    union all
+    select blob_id, d.refund.id, unnest(d.refund.transactions.nodes) from shopify_answers
+)
+order by blob_id, refund_id, t.id;
+
+create or replace temp table shopify_adjustments as
+select blob_id, refund_id, sum(amount)::bigint as amount
+from (
+    select distinct on (blob_id, refund_id, a.id) blob_id, refund_id,
+        coalesce(shopify_minor(a.amountSet), 0) + coalesce(shopify_minor(a.taxAmountSet), 0) as amount
+    from (
+        select blob_id, r.id as refund_id, unnest(r.orderAdjustments.nodes) as a
+        from (select blob_id, unnest(d."order".refunds) as r from shopify_answers)
+        union all
+        select blob_id, d.refund.id, unnest(d.refund.orderAdjustments.nodes) from shopify_answers
+    )
+)
+group by all;
+
+-- The journal, one row per sale. Amounts are signed: what is taken back is negative.
+create or replace temp table shopify_journal as
+with sales as (
+
+    select distinct on (blob_id, s.id) blob_id, g, s
+    from (
+        -- only what is needed of the agreement: it holds all its sales
+        select blob_id, {'id': g.id, 'happenedAt': g.happenedAt, 'reason': g.reason, 'refund': g.refund, 'return': g.return} as g, unnest(g.sales.nodes) as s
+        from (select blob_id, unnest(d."order".agreements.nodes) as g from shopify_answers)
+    )
+    order by blob_id, s.id
+
+),
+
+typed as (
+
+    select
+        blob_id, s.id as sale_id, g.id as agreement_id, shopify_time(g.happenedAt) as at_,
+        case when g.refund.id is not null or upper(g.reason) = 'REFUND' then 'refund'
+            when g.return.id is not null or upper(g.reason) = 'RETURN' then 'return' else 'order' end as chapter,
+        g.refund.id as refund_id, g.return.id as return_id,
+        upper(s.actionType) as action, upper(s.lineType) as line_type, s.lineItem.id as item_id, coalesce(abs(s.quantity), 0) as quantity,
+        shopify_minor(s.totalAmount) as total, coalesce(shopify_minor(s.totalTaxAmount), 0) as stated_tax,
+        len(coalesce(s.taxes, [])) as tax_lines,
+        coalesce(list_sum(list_transform(list_filter(coalesce(s.taxes, []), lambda x: coalesce(x.taxLine.channelLiable, false)), lambda x: shopify_minor(x.amount))), 0)::bigint as channel_tax,
+        coalesce(list_sum(list_transform(shopify_own_tax(s.taxes), lambda x: shopify_minor(x.amount))), 0)::bigint as tax,
+        coalesce(list_sum(list_transform(list_filter(shopify_own_tax(s.taxes), lambda x: shopify_minor(x.amount) <> 0 or len(s.taxes) = 1), lambda x: shopify_rate(x.taxLine))), 0)::integer as rate_bp
+    from sales
+
+)
+
+select
+    * exclude (total, stated_tax, tax_lines, channel_tax, tax, line_type),
+    -- Tax without a tax line has no rate, and a word nobody knows no account: such a sale is held.
+    case when line_type in ('PRODUCT', 'TIP', 'GIFT_CARD', 'SHIPPING', 'DUTY', 'ADDITIONAL_FEE', 'FEE', 'ADJUSTMENT') and (tax_lines > 0 or stated_tax = 0) then line_type else 'UNKNOWN' end as line_type,
+    case when action = 'RETURN' then -1 else sign(total) end * abs(total - channel_tax) as gross,
+    case when action = 'RETURN' then -1 else sign(total) end * abs(tax) as vat,
+    case when action = 'RETURN' then -1 else sign(total) end * abs(channel_tax) as channel,
+    chapter = 'order' or (action = 'ORDER' and line_type in ('PRODUCT', 'GIFT_CARD')) as in_pool
+from typed;
+
+-- What was sold, per item (or, without an item, per kind of charge) and rate. An order without a
+-- journal is read from its lines.
+create or replace temp table shopify_pool as
+select
+    blob_id, case when line_type in ('PRODUCT', 'GIFT_CARD') then item_id end as item_id, line_type, rate_bp,
+    sum(gross)::bigint as gross, sum(vat)::bigint as vat, sum(channel)::bigint as channel,
+    sum(case action when 'ORDER' then quantity when 'RETURN' then -quantity else 0 end)::bigint as quantity,
+    bool_or(chapter <> 'order') as is_exchange, bool_or(gross is null) as is_bad
+from shopify_journal
+where in_pool
+group by all
+
+union all by name
+
+select
+    blob_id, item_id, line_type, rate_bp, case when taxes_included then price - channel else price + vat end as gross, vat, channel, quantity,
+    false as is_exchange, price is null as is_bad
+from (
+    select l.blob_id, l.item_id, case when l.is_gift_card then 'GIFT_CARD' else 'PRODUCT' end as line_type, o.taxes_included,
+        shopify_minor(l.i.originalTotalSet) - coalesce(list_sum(list_transform(coalesce(l.i.discountAllocations, []), lambda x: shopify_minor(x.allocatedAmountSet))), 0)::bigint as price,
+        coalesce(list_sum(list_transform(list_filter(coalesce(l.i.taxLines, []), lambda x: not coalesce(x.channelLiable, false)), lambda x: shopify_minor(x.priceSet))), 0)::bigint as vat,
+        coalesce(list_sum(list_transform(list_filter(coalesce(l.i.taxLines, []), lambda x: coalesce(x.channelLiable, false)), lambda x: shopify_minor(x.priceSet))), 0)::bigint as channel,
+        coalesce(list_sum(list_transform(list_filter(coalesce(l.i.taxLines, []), lambda x: not coalesce(x.channelLiable, false)), lambda x: shopify_rate(x))), 0)::integer as rate_bp,
+        l.i.quantity as quantity
+    from shopify_items as l
+    inner join shopify_orders as o using (blob_id)
+    where len(coalesce(o.d."order".agreements.nodes, [])) = 0
+    union all
+    select blob_id, null, 'SHIPPING', taxes_included, shopify_minor(i.discountedPriceSet),
+        coalesce(list_sum(list_transform(list_filter(coalesce(i.taxLines, []), lambda x: not coalesce(x.channelLiable, false)), lambda x: shopify_minor(x.priceSet))), 0)::bigint,
+        coalesce(list_sum(list_transform(list_filter(coalesce(i.taxLines, []), lambda x: coalesce(x.channelLiable, false)), lambda x: shopify_minor(x.priceSet))), 0)::bigint,
+        coalesce(list_sum(list_transform(list_filter(coalesce(i.taxLines, []), lambda x: not coalesce(x.channelLiable, false)), lambda x: shopify_rate(x))), 0)::integer, 0
+    from (
+        select blob_id, taxes_included, unnest(d."order".shippingLines.nodes) as i from shopify_orders
+        where len(coalesce(d."order".agreements.nodes, [])) = 0
+    )
+    where not coalesce(i.isRemoved, false)
+);
+
+-- One row per refund, and per return that no refund has paid yet. money is what went back by
+-- transactions, vouchers what of it went onto gift cards and store credit.
+create or replace temp table shopify_givings as
+with firsts as (
+
+    select blob_id, return_id, arg_min(id, (event_at, id)) as refund_id
+    from shopify_refunds
+    where return_id is not null
+    group by all
+
+),
+
+rows as (
+
+    select j.*, coalesce(j.refund_id, f.refund_id, j.return_id, j.agreement_id) as giving
+    from shopify_journal as j
+    left join firsts as f on f.blob_id = j.blob_id and f.return_id = j.return_id and j.refund_id is null
+    where not j.in_pool
+
+),
+
+paid as (
+
+    select blob_id, refund_id as giving,
+        sum(amount)::bigint as money,
+        sum(case when shopify_voucher(gateway) is not null then amount else 0 end)::bigint as vouchers,
+        bool_or(amount is null) as is_bad
+    from shopify_refund_payments
+    where kind = 'REFUND' and status in ('SUCCESS', 'PENDING')
+    group by all
+
+),
+
+events as (
+
+    select blob_id, id as giving, doc_ref, event_at from shopify_refunds
+    union all
+    select blob_id, giving, 'return-' || shopify_tail(giving), min(at_)
+    from rows
+    where giving not in (select id from shopify_refunds)
+    group by all
+
+)
+
+select e.*, coalesce(p.money, 0) as money, coalesce(p.vouchers, 0) as vouchers, coalesce(p.is_bad, false) as is_bad,
+    coalesce(a.amount, 0) as adjusted
+from events as e
+left join paid as p on p.blob_id = e.blob_id and p.giving = e.giving
+left join shopify_adjustments as a on a.blob_id = e.blob_id and a.refund_id = e.giving;
+
+-- The rows of each giving, positive when they are given back, with what of them never left the shop.
+create or replace temp table shopify_given as
+with firsts as (
+
+    select blob_id, return_id, arg_min(id, (event_at, id)) as refund_id
+    from shopify_refunds
+    where return_id is not null
+    group by all
+
+),
+
+rows as (
+
+    select
+        j.blob_id, coalesce(j.refund_id, f.refund_id, j.return_id, j.agreement_id) as giving, j.line_type, j.rate_bp,
+        case when j.line_type in ('PRODUCT', 'GIFT_CARD') then j.item_id end as item_id,
+        sum(case when j.action = 'RETURN' then j.quantity else 0 end)::bigint as quantity,
+        -sum(j.gross)::bigint as gross, -sum(j.vat)::bigint as vat
+    from shopify_journal as j
+    left join firsts as f on f.blob_id = j.blob_id and f.return_id = j.return_id and j.refund_id is null
+    where not j.in_pool
+    group by all
+
+),
+
+sold as (select blob_id, item_id, sum(quantity)::bigint as quantity from shopify_pool where item_id is not null group by all),
+
+sent as (
+
+    select l.blob_id, l.item_id, sum(l.quantity)::bigint as quantity
+    from shopify_parcel_lines as l
+    inner join shopify_parcels as p on p.blob_id = l.blob_id and p.id = l.parcel
+    group by all
+
+),
+
+-- How many units of an item were given back without ever being sent. The shop says how many are
+-- still to be sent; when it does not, all that was not sent is, once nothing more will be.
+unsent as (
+
+    select s.blob_id, s.item_id,
+        greatest(s.quantity - coalesce(f.quantity, 0) - coalesce(i.unsent,
+            case when o.is_cancelled or o.sent_status = 'FULFILLED' then 0 else s.quantity end), 0) as quantity
+    from sold as s
+    inner join shopify_orders as o on o.blob_id = s.blob_id
+    left join sent as f on f.blob_id = s.blob_id and f.item_id = s.item_id
+    left join shopify_items as i on i.blob_id = s.blob_id and i.item_id = s.item_id
+
+),
+
+ordered as (
+
+    select r.*, g.event_at, g.money,
+        coalesce(sum(r.quantity) over (partition by r.blob_id, r.item_id order by g.event_at, r.giving, r.rate_bp rows between unbounded preceding and 1 preceding), 0) as before
+    from rows as r
+    inner join shopify_givings as g on g.blob_id = r.blob_id and g.giving = r.giving
+
+)
+
+select o.* exclude (before),
+    case when o.item_id is null then 0 else greatest(least(coalesce(u.quantity, 0) - o.before, o.quantity), 0) end as unsent
+from ordered as o
+left join unsent as u on u.blob_id = o.blob_id and u.item_id = o.item_id;
+
+-- What left the shop: each fulfilment, or all of an order at once when nothing in it is sent and it is paid
+-- (downloads, services, gift cards).
+create or replace temp table shopify_sendings as
+with all_of_it as (
+
+    select o.blob_id, 'all' as id, o.order_id || '-all' as doc_ref, o.placed_at as event_at
+    from shopify_orders as o
+    where o.paid_status in ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED') and not o.is_cancelled
+        and o.blob_id not in (select blob_id from shopify_parcels)
+        and o.blob_id not in (select blob_id from shopify_items where ships)
+
+)
+
+select *, row_number() over (partition by blob_id order by event_at, id) = 1 as is_first
+from (select blob_id, id, doc_ref, event_at from shopify_parcels union all select * from all_of_it);
+
+-- Every line of every delivery and refund.
+create or replace temp table shopify_lines as
+with sendings as materialized (select * from shopify_sendings),
+
+pool as materialized (select * from shopify_pool),
+
+givings as materialized (select * from shopify_givings),
+
+given as materialized (
+
+    select *,
+        case when unsent >= quantity then gross else div_half_away(gross::hugeint * unsent, quantity) end as unsent_gross,
+        case when unsent >= quantity then vat else div_half_away(vat::hugeint * unsent, quantity) end as unsent_vat
+    from (select * exclude (unsent, quantity), greatest(quantity, 1) as quantity, least(unsent, quantity) as unsent from shopify_given)
+
+),
+
+-- An item's units and amounts, less what was given back without leaving.
+left_over as (
+
+    select p.blob_id, p.item_id, p.line_type, p.rate_bp,
+        p.gross - coalesce(g.gross, 0) as gross, p.vat - coalesce(g.vat, 0) as vat,
+        sum(p.quantity) over (partition by p.blob_id, p.item_id) - coalesce(max(u.quantity) over (partition by p.blob_id, p.item_id), 0) as quantity
+    from pool as p
+    left join (select blob_id, item_id, line_type, rate_bp, sum(unsent_gross) as gross, sum(unsent_vat) as vat
+        from given where unsent > 0 group by all) as g
+        on g.blob_id = p.blob_id and g.item_id = p.item_id and g.line_type = p.line_type and g.rate_bp = p.rate_bp
+    left join (select blob_id, item_id, sum(unsent) as quantity from given where item_id is not null group by all) as u
+        on u.blob_id = p.blob_id and u.item_id = p.item_id
+    where p.item_id is not null
+
+),
+
+moves as (
+
+    select l.blob_id, l.parcel, l.item_id, sum(l.quantity) as quantity
+    from shopify_parcel_lines as l
+    group by all
+    union all
+    select s.blob_id, s.id, l.item_id, max(l.quantity)
+    from sendings as s
+    inner join left_over as l on l.blob_id = s.blob_id
+    where s.id = 'all' and l.quantity > 0
+    group by all
+
+),
+
+counted as (
+
+    select m.*, s.doc_ref, s.event_at,
+        sum(m.quantity) over (partition by m.blob_id, m.item_id order by s.event_at, s.id) as through,
+        sum(m.quantity) over (partition by m.blob_id, m.item_id) as sent
+    from moves as m
+    inner join sendings as s on s.blob_id = m.blob_id and s.id = m.parcel
+
+),
+
+goods_sent as (
+
+    select c.blob_id, 'delivery' as kind, c.doc_ref, c.event_at, l.line_type, c.item_id, c.quantity::bigint as quantity, l.rate_bp,
+        div_half_away(l.gross::hugeint * c.through::bigint, greatest(l.quantity, c.sent)::bigint)
+            - div_half_away(l.gross::hugeint * (c.through - c.quantity)::bigint, greatest(l.quantity, c.sent)::bigint) as gross,
+        div_half_away(l.vat::hugeint * c.through::bigint, greatest(l.quantity, c.sent)::bigint)
+            - div_half_away(l.vat::hugeint * (c.through - c.quantity)::bigint, greatest(l.quantity, c.sent)::bigint) as vat
+    from counted as c
+    inner join left_over as l on l.blob_id = c.blob_id and l.item_id = c.item_id
+    where c.sent > 0
+
+),
+
+charges_sent as (
+
+    select s.blob_id, 'delivery', s.doc_ref, s.event_at, p.line_type, null, null, p.rate_bp, p.gross, p.vat
+    from sendings as s
+    inner join pool as p on p.blob_id = s.blob_id
+    where s.is_first and p.item_id is null
+
+),
+
+-- Paid, never sent and refunded: sold and given back at once.
+never_sent as (
+
+    select g.blob_id, 'delivery', 'cancelled-' || e.doc_ref, e.event_at, g.line_type, g.item_id, g.unsent, g.rate_bp,
+        case when g.item_id is null then g.gross else g.unsent_gross end, case when g.item_id is null then g.vat else g.unsent_vat end
+    from given as g
+    inner join givings as e on e.blob_id = g.blob_id and e.giving = g.giving
+    where e.money > 0 and (g.unsent > 0
+        or (g.item_id is null and (g.line_type <> 'ADJUSTMENT' or g.vat <> 0) and g.blob_id not in (select blob_id from sendings)))
+
+),
+
+given_back as (
+
+    select g.blob_id, 'refund' as kind, e.doc_ref, e.event_at, g.line_type, g.item_id, g.quantity, g.rate_bp,
+        case when e.money > 0 or g.item_id is null then g.gross else g.gross - g.unsent_gross end as gross,
+        case when e.money > 0 or g.item_id is null then g.vat else g.vat - g.unsent_vat end as vat,
+        g.giving
+    from given as g
+    inner join givings as e on e.blob_id = g.blob_id and e.giving = g.giving
+    where (g.line_type <> 'ADJUSTMENT' or g.vat <> 0)
+        and (e.money > 0 or g.item_id is not null or g.blob_id in (select blob_id from sendings))
+
+),
+
+-- By how much the money differs from what was given back, when the shop says so itself.
+differences as (
+
+    select e.blob_id, e.giving, e.doc_ref, e.event_at, t.gross as lines,
+        case when e.money = 0 then coalesce(a.gross, 0)
+            when e.money - t.gross = coalesce(a.gross, 0) or abs(e.money - t.gross) = abs(e.adjusted) then e.money - t.gross
+            else 0 end as difference
+    from givings as e
+    inner join (select blob_id, giving, sum(gross)::bigint as gross from given_back group by all) as t on t.blob_id = e.blob_id and t.giving = e.giving
+    left join (select blob_id, giving, sum(gross)::bigint as gross from given where line_type = 'ADJUSTMENT' and vat = 0 group by all) as a
+        on a.blob_id = e.blob_id and a.giving = e.giving
+
+),
+
+-- It goes over the rates of the goods it was taken off, in proportion, and its VAT with it.
+spread as (
+
+    select d.blob_id, 'refund' as kind, d.doc_ref, d.event_at, 'ADJUSTMENT' as line_type, null as item_id, null as quantity, g.rate_bp,
+        div_half_away(d.difference::hugeint * g.through, d.lines) - div_half_away(d.difference::hugeint * (g.through - g.gross), d.lines) as gross
+    from differences as d
+    inner join (
+        select blob_id, giving, rate_bp, sum(gross)::bigint as gross,
+            (sum(sum(gross)) over (partition by blob_id, giving order by rate_bp))::bigint as through
+        from given_back
+        group by blob_id, giving, rate_bp
+    ) as g on g.blob_id = d.blob_id and g.giving = d.giving
+    where d.difference <> 0 and d.lines > 0
+
+),
+
+lines as (
+
+    select * from goods_sent
+    union all
+    select * from charges_sent
+    union all
+    select * from never_sent
+    union all
+    select * exclude (giving) from given_back
+    union all
+    select *, vat_inside(gross, rate_bp) from spread
+
+),
+
+-- Gift cards and store credit pay for the first deliveries, as far as they go: what is left of a
+-- delivery is what a payment provider owes.
+vouchers as (
+
+    select blob_id, shopify_voucher(gateway) as line_type, sum(amount)::bigint as amount
+    from shopify_payments
+    where kind in ('SALE', 'CAPTURE') and status = 'SUCCESS' and shopify_voucher(gateway) is not null
+    group by all
+
+),
+
+deliveries as (
+
+    select blob_id, doc_ref, any_value(event_at) as event_at, sum(gross)::bigint as gross
+    from lines where kind = 'delivery' group by all
+
+),
+
+running as (select *, (sum(gross) over (partition by blob_id order by event_at, doc_ref))::bigint as through from deliveries),
+
+paid_by_voucher as (
+
+    select r.blob_id, 'delivery' as kind, r.doc_ref, r.event_at,
+        upper(v.line_type) as line_type, null as item_id, null as quantity, 0 as rate_bp,
+        -(greatest(least(v.through, r.through), 0) - greatest(least(v.through - v.amount, r.through), 0)
+            - greatest(least(v.through, r.through - r.gross), 0) + greatest(least(v.through - v.amount, r.through - r.gross), 0))::bigint as gross,
+        0::bigint as vat
+    from running as r
+    inner join (select *, (sum(amount) over (partition by blob_id order by line_type))::bigint as through from vouchers) as v on v.blob_id = r.blob_id
+
+)
+
+select blob_id, kind, doc_ref, event_at, line_type, item_id, quantity, rate_bp, gross, vat from lines
+where gross <> 0 or vat <> 0 or gross is null
+
+union all
+
+select * from paid_by_voucher where gross <> 0
+
+union all
+
+select e.blob_id, 'refund', e.doc_ref, e.event_at, 'GIFT_CARD', null, null, 0, -e.vouchers, 0
+from givings as e
+where e.vouchers <> 0 and (e.vouchers = e.money or (e.blob_id, e.giving) in (select (blob_id, giving) from given_back));

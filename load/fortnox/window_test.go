@@ -1,0 +1,79 @@
+package fortnox
+
+import (
+	"context"
+	"path/filepath"
+	"sort"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Workers of two processes send as fast as they may, with answers that take their time: never more than 25 in any five
+// seconds, and hardly fewer.
+func TestWindowIsKeptAndUsed(t *testing.T) {
+	const faster = 20
+	began := time.Now()
+	wall := func() time.Time { return began.Add(faster * time.Since(began)) }
+	sleep := func(ctx context.Context, d time.Duration) error { time.Sleep(d / faster); return ctx.Err() }
+	file := filepath.Join(t.TempDir(), "window")
+	var mu sync.Mutex
+	var counted []time.Time
+	var wg sync.WaitGroup
+	for range 2 {
+		w := newWindow(file, wall, sleep)
+		for range 8 {
+			wg.Go(func() {
+				for wall().Sub(began) < 41*time.Second {
+					done, err := w.take(t.Context())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					sleep(t.Context(), 20*time.Millisecond)
+					mu.Lock()
+					counted = append(counted, wall())
+					mu.Unlock()
+					sleep(t.Context(), 40*time.Millisecond)
+					done(true)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	sort.Slice(counted, func(i, j int) bool { return counted[i].Before(counted[j]) })
+	for i := range counted {
+		if i >= windowSize && counted[i].Sub(counted[i-windowSize]) < windowLength {
+			t.Fatalf("requests %d to %d are within %v", i-windowSize, i, counted[i].Sub(counted[i-windowSize]))
+		}
+	}
+	// 8 windows of 25 and the first; a loaded machine may lose some of its twentyfold time.
+	if len(counted) < 170 {
+		t.Errorf("%d requests in 41 seconds, want close to 225", len(counted))
+	}
+}
+
+// A process that begins after another was killed keeps to what that one used up.
+func TestWindowOutlivesItsProcess(t *testing.T) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	wall := func() time.Time { return now }
+	file := filepath.Join(t.TempDir(), "window")
+	first := newWindow(file, wall, nil)
+	for range windowSize {
+		if _, wait, err := first.try(); wait > 0 || err != nil {
+			t.Fatal(wait, err)
+		}
+	}
+	now = now.Add(time.Second)
+	next := newWindow(file, wall, nil)
+	if _, wait, _ := next.try(); wait <= 0 {
+		t.Error("the window of a killed process was forgotten")
+	}
+	if !next.before.Equal(now) {
+		t.Errorf("the last request is taken to be of %v", next.before)
+	}
+	now = now.Add(windowLength + margin + lost)
+	if _, wait, _ := next.try(); wait > 0 {
+		t.Errorf("after five seconds it still waits %v", wait)
+	}
+}

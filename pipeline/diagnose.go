@@ -1,0 +1,290 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kvitt/kvitt/ledger"
+	"github.com/kvitt/kvitt/sql/duck"
+	"github.com/kvitt/kvitt/transform"
+)
+
+// Diagnose ranks what may lie behind an exception of recon.exceptions, by its ID.
+//
+// Errors: ErrUnknownRef.
+func (p *Project) Diagnose(ctx context.Context, id string) ([]transform.Cause, error) {
+	db, err := p.Reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	return diagnose(ctx, db, id)
+}
+
+func diagnose(ctx context.Context, db *duck.DB, id string) ([]transform.Cause, error) {
+	var kind, document, reason, evidence, suggestion string
+	var isLine bool
+	found, err := db.One(ctx, `select kind, document_id, coalesce(reason, ''), coalesce(evidence, ''), coalesce(suggestion, ''), line_id is not null
+		from recon.exceptions where exception_id::varchar = $id order by status limit 1`, []any{duck.Named("id", id)}, &kind, &document, &reason, &evidence, &suggestion, &isLine)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !found:
+		return nil, fmt.Errorf("%w: exception %s", ErrUnknownRef, id)
+	case isLine:
+		f, sought, err := lineFacts(ctx, db, id)
+		if err != nil {
+			return nil, err
+		}
+		if sought {
+			return transform.LineCauses(f), nil
+		}
+	case kind == "payout_does_not_add_up":
+		f, err := payoutFacts(ctx, db, document)
+		if err != nil {
+			return nil, err
+		}
+		return transform.PayoutCauses(f), nil
+	}
+	// What the rules found is the cause itself.
+	return []transform.Cause{{Name: kind, Says: reason, Evidence: evidence, Action: suggestion, Weight: 90}}, nil
+}
+
+func payoutFacts(ctx context.Context, db *duck.DB, document string) (transform.PayoutFacts, error) {
+	var f transform.PayoutFacts
+	var stated, paid string
+	if _, err := db.One(ctx, `select source, payout_id, coalesce(currency, ''), coalesce(difference_minor, 0), coalesce(formula_off_minor, 0), coalesce(stated, ''), coalesce(paid_date::varchar, ''),
+			not has_header and not exists (select 1 from payout_lines as l inner join line_words as w on w.source = l.source and w.to_run is null and w.kind in ('payout', 'carried')
+				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+				where l.source = p.source and l.payout_id = p.payout_id)
+		from payouts as p where document_id = $d`, []any{duck.Named("d", document)}, &f.Source, &f.ID, &f.Currency, &f.Difference, &f.FormulaOff, &stated, &paid, &f.CutOff); err != nil {
+		return f, err
+	}
+	var err error
+	if f.Rows, err = payoutRows(ctx, db, f.Source, f.ID); err != nil {
+		return f, err
+	}
+	f.Stated = statedTotals(stated, f.Currency, f.Rows)
+	var others []transform.OtherPayout
+	if err := db.Each(ctx, `select payout_id, difference_minor from payouts
+		where source = $s and payout_id <> $p and currency = $c and status = 'held' and difference_minor = -$d::bigint and difference_minor <> 0
+			and ($day = '' or paid_date between nullif($day, '')::date - 35 and nullif($day, '')::date + 35)
+		order by payout_id limit 3`, func(scan func(...any) error) error {
+		var o transform.OtherPayout
+		if err := scan(&o.ID, &o.Difference); err != nil {
+			return err
+		}
+		others = append(others, o)
+		return nil
+	}, duck.Named("s", f.Source), duck.Named("p", f.ID), duck.Named("c", f.Currency), duck.Named("d", f.Difference), duck.Named("day", paid)); err != nil {
+		return f, err
+	}
+	for i := range others {
+		if others[i].Rows, err = payoutRows(ctx, db, f.Source, others[i].ID); err != nil {
+			return f, err
+		}
+	}
+	f.Held = others
+	return f, db.Each(ctx, `select d.document_id, coalesce(d.order_number, ''), d.kind, d.event_date::varchar, case d.kind when 'refund' then -d.amount_minor else d.amount_minor end
+		from documents as d
+		inner join document_states as t on t.document_id = d.document_id and t.state in ('booked', 'held')
+		inner join set_sources as s on s.source = d.source
+		where d.kind in ('delivery', 'refund') and (d.source = $s or s.is_shop) and d.currency = $c
+			and d.document_id not in (select document_id from line_matches where document_id is not null)
+			-- Rows of this payout that are not booked yet will settle theirs.
+			and d.document_id not in (select k.document_id from document_keys as k inner join payout_lines as l on l.event_key = k.value and l.source = $s and l.gross_minor <> 0 where k.key_type = 'event_id')
+			and ($day = '' or d.event_date between nullif($day, '')::date - 60 and nullif($day, '')::date)
+			and (case d.kind when 'refund' then -d.amount_minor else d.amount_minor end = -$d::bigint or (d.kind = 'delivery' and d.amount_minor between -$d::bigint and -$d::bigint + d.amount_minor * 6 // 100 + 500))
+		order by abs(d.amount_minor + $d::bigint), d.document_id limit 5`, func(scan func(...any) error) error {
+		var o transform.OpenDocument
+		if err := scan(&o.ID, &o.Number, &o.Kind, &o.Date, &o.Amount); err != nil {
+			return err
+		}
+		f.Open = append(f.Open, o)
+		return nil
+	}, duck.Named("s", f.Source), duck.Named("c", f.Currency), duck.Named("d", f.Difference), duck.Named("day", paid))
+}
+
+func payoutRows(ctx context.Context, db *duck.DB, source, payout string) ([]transform.RowFacts, error) {
+	var out []transform.RowFacts
+	return out, db.Each(ctx, `select l.line_id::varchar, coalesce(w.kind, 'unknown'), coalesce(l.method, ''), coalesce(l.event_key, ''), coalesce(l.order_key, ''), coalesce(l.order_reference, ''),
+			concat_ws('/', l.provider_type, l.provider_detail), coalesce(l.gross_minor, 0), coalesce(l.fee_minor, 0), coalesce(l.fee_vat_minor, 0), coalesce(l.net_minor, 0)
+		from payout_lines as l
+		left join line_words as w on w.source = l.source and w.to_run is null
+			and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+		where l.source = $s and l.payout_id = $p
+		order by l.part, l.row_no, l.line_id`, func(scan func(...any) error) error {
+		var r transform.RowFacts
+		if err := scan(&r.Line, &r.Kind, &r.Method, &r.Key, &r.Order, &r.Reference, &r.Type, &r.Gross, &r.Fee, &r.FeeVAT, &r.Net); err != nil {
+			return err
+		}
+		out = append(out, r)
+		return nil
+	}, duck.Named("s", source), duck.Named("p", payout))
+}
+
+// statedTotals sets the provider's figures, known by what providers call them, beside what its rows
+// add up to. Whether they are in minor units is seen by which of them agree with the rows.
+func statedTotals(stated, currency string, rows []transform.RowFacts) []transform.StatedTotal {
+	var body any
+	dec := json.NewDecoder(strings.NewReader(stated))
+	dec.UseNumber()
+	if dec.Decode(&body) != nil {
+		return nil
+	}
+	var sales, refunds, fees, vat int64
+	for _, r := range rows {
+		switch r.Kind {
+		case "sale":
+			sales += r.Gross
+		case "refund":
+			refunds -= r.Gross
+		}
+		fee := r.Fee
+		if r.Kind == "fee" {
+			fee -= r.Gross
+		}
+		fees, vat = fees+max(fee, 0), vat+max(r.FeeVAT, 0)
+	}
+	type figure struct {
+		name, text string
+		rows       int64
+	}
+	var figures []figure
+	var walk func(name string, v any)
+	walk = func(name string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for k, x := range v {
+				walk(k, x)
+			}
+		case json.Number:
+			n := strings.ToLower(name)
+			has := func(s string) bool { return strings.Contains(n, s) }
+			switch {
+			case has("correction") || has("reversal") || has("commission") || has("refund") && (has("fee") || has("tax") || has("vat")):
+			case has("tax") || has("vat") && !has("exclud"):
+				figures = append(figures, figure{name, v.String(), vat})
+			case has("fee"):
+				figures = append(figures, figure{name, v.String(), fees})
+			case has("sale"):
+				figures = append(figures, figure{name, v.String(), sales})
+			case has("return") || has("refund"):
+				figures = append(figures, figure{name, v.String(), refunds})
+			}
+		}
+	}
+	walk("", body)
+	best, agree := []transform.StatedTotal(nil), 0
+	for _, exp := range []int{0, ledger.Exponent(currency)} {
+		var out []transform.StatedTotal
+		n := 0
+		for _, x := range figures {
+			minor, err := ledger.ParseMinor(x.text, exp)
+			if err != nil {
+				n = -1
+				break
+			}
+			v := max(int64(minor), -int64(minor))
+			if v == x.rows {
+				n++
+			}
+			out = append(out, transform.StatedTotal{Name: x.name, Stated: v, Rows: x.rows})
+		}
+		if n > agree {
+			best, agree = out, n
+		}
+	}
+	return best
+}
+
+// lineFacts gathers what is known of a payout line; sought is false for one that looks for no document.
+func lineFacts(ctx context.Context, db *duck.DB, id string) (f transform.LineFacts, sought bool, err error) {
+	var at, newest duck.NullTime
+	var kind, refs string
+	named := duck.Named("id", id)
+	if _, err = db.One(ctx, `select l.line_id::varchar, l.source, l.payout_id, l.currency, coalesce(w.kind, ''),
+			case when w.kind = 'sale' and l.gross_minor > 0 then 'delivery' when w.kind = 'refund' and l.gross_minor < 0 then 'refund' else '' end,
+			abs(l.gross_minor), l.event_at, coalesce(l.order_reference, ''), coalesce(l.order_key, ''), coalesce(l.event_key, ''), coalesce(l.row_off_minor, 0), coalesce(l.other_references, ''),
+			exists (select 1 from blobs as b where b.key = 'order/' || l.order_key and b.source = l.source and b.gone)
+				and not exists (select 1 from documents as d where d.source = l.source and d.order_id = l.order_key),
+			exists (select 1 from set_sources where is_shop),
+			(select max(d.event_at) from documents as d left join set_sources as s on s.source = d.source where d.kind in ('delivery', 'refund') and (d.source = l.source or s.is_shop))
+		from payout_lines as l
+		inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+		left join line_words as w on w.source = l.source and coalesce(p.booked_run, 2147483647) between w.from_run and coalesce(w.to_run, 2147483647)
+			and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+		where l.line_id = $id::uuid limit 1`, []any{named}, &f.Line, &f.Source, &f.Payout, &f.Currency, &kind, &f.Settles, &f.Amount, &at, &f.Reference, &f.Order, &f.Event, &f.RowOff, &refs,
+		&f.Gone, &f.IsShop, &newest); err != nil {
+		return f, false, err
+	}
+	if kind != "sale" && kind != "refund" {
+		return f, false, nil
+	}
+	f.At, f.Newest = at.Time, newest.Time
+	if !newest.Valid {
+		f.Newest = time.Time{}
+	}
+	if err = db.Each(ctx, `
+		with l as (select * from payout_lines where line_id = $id::uuid),
+		pairs as (
+			select k.document_id, 'event_id ' || k.value as said, 1 as rung from l inner join document_keys as k on k.key_type = 'event_id' and k.value = l.event_key
+			union all
+			select k.document_id, 'order_id ' || k.value, 2 from l inner join document_keys as k on k.key_type = 'order_id' and k.value = l.order_key
+			union all
+			select k.document_id, 'payment_id ' || k.value, 3 from l inner join document_keys as k on k.key_type = 'payment_id' and k.normal = normal_reference(l.order_key)
+			union all
+			select k.document_id, k.key_type || ' ' || k.value, 4
+			from (select normal_reference(unnest(string_split(concat_ws('|', order_reference, other_references), '|'))) as normal from l) as r
+			inner join document_keys as k on k.key_type in ('order_number', 'reference') and k.normal = r.normal
+		),
+		settled as (
+			select m.document_id, sum(m.amount_minor)::bigint as amount, max_by(m.payout_id, m.amount_minor) as payout, max_by(abs(x.gross_minor), m.amount_minor) as gross
+			from line_matches as m inner join payout_lines as x on x.line_id = m.line_id
+			where m.state in ('matched', 'not_delivered') and m.line_id <> $id::uuid and m.document_id in (select document_id from pairs)
+			group by m.document_id
+		)
+		select d.document_id, d.kind, coalesce(t.state, ''), coalesce(d.currency, ''), min_by(p.said, p.rung), coalesce(d.amount_minor, 0), coalesce(d.amount_minor, 0) - coalesce(any_value(s.amount), 0),
+			coalesce(any_value(s.payout), ''), coalesce(any_value(s.gross), 0),
+			coalesce(case when l.currency = c.currency and exponent(l.currency) = exponent(d.currency) then (select max_by(r.price_e8, r.date) from set_rates as r where r.currency = d.currency and r.date <= local_date(l.event_at, c.time_zone)) end, 0)
+		from pairs as p
+		inner join documents as d using (document_id)
+		left join document_states as t using (document_id)
+		left join settled as s using (document_id)
+		cross join l
+		cross join set_company as c
+		left join set_sources as o on o.source = d.source
+		where (d.source = l.source or o.is_shop) and coalesce(t.state, '') <> 'not_ours'
+		group by d.document_id, d.kind, t.state, d.currency, d.amount_minor, l.currency, l.event_at, c.currency, c.time_zone
+		order by min(p.rung), d.document_id limit 20`, func(scan func(...any) error) error {
+		var s transform.Shared
+		if err := scan(&s.Document, &s.Kind, &s.State, &s.Currency, &s.Key, &s.Amount, &s.Open, &s.SettledBy, &s.SettledAmount, &s.PriceE8); err != nil {
+			return err
+		}
+		f.Sharing = append(f.Sharing, s)
+		return nil
+	}, named); err != nil {
+		return f, true, err
+	}
+	return f, true, db.Each(ctx, `
+		select d.document_id, coalesce(d.order_number, ''), coalesce(d.reference, ''), d.amount_minor, d.event_at
+		from documents as d
+		inner join document_states as t on t.document_id = d.document_id and t.state = 'booked'
+		left join set_sources as s on s.source = d.source
+		cross join (select * from payout_lines where line_id = $id::uuid) as l
+		where d.kind = $settles and d.currency = l.currency and d.amount_minor = abs(l.gross_minor) and (d.source = l.source or s.is_shop)
+			and d.event_at between l.event_at - interval 45 days and l.event_at + interval 45 days
+			and d.document_id not in (select document_id from line_matches where state = 'matched' and document_id is not null)
+		order by abs(epoch(d.event_at - l.event_at)), d.document_id limit 10`, func(scan func(...any) error) error {
+		var n transform.Near
+		if err := scan(&n.Document, &n.Number, &n.Reference, &n.Amount, &n.At); err != nil {
+			return err
+		}
+		f.Near = append(f.Near, n)
+		return nil
+	}, named, duck.Named("settles", f.Settles))
+}
