@@ -103,7 +103,7 @@ func (h argonHash) of(password string, length uint32) []byte {
 // parseHash reads the usual form of an argon2id hash. Its costs are bounded: whoever signs in waits for them.
 func parseHash(text string) (argonHash, error) {
 	var h argonHash
-	wrong := errors.New("the password hash is not of the form $argon2id$v=19$m=…,t=…,p=…$salt$hash; kvitt serve --hash-password makes one")
+	wrong := errors.New("the password hash is not of the form $argon2id$v=19$m=…,t=…,p=…$salt$hash; kvitt password makes one")
 	parts := strings.Split(text, "$")
 	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return h, wrong
