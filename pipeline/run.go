@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/kvitt/kvitt/pipeline/archive"
@@ -279,10 +280,17 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 // countLines counts, for the payouts that touched makes a table of, the lines that found their document and
 // those that need a person; the other payouts have what they had.
 func (w *work) countLines(ctx context.Context, touched string) error {
-	return w.db.Exec(ctx, touched+`;
+	if err := w.db.Exec(ctx, touched); err != nil {
+		return err
+	}
+	since, err := w.touchedSince(ctx)
+	if err != nil {
+		return err
+	}
+	return w.db.Exec(ctx, strings.ReplaceAll(`
 		create or replace temp table counted as
 			select x.document_id, count(*) as n from recon.exceptions as x
-			where x.line_id is not null and x.status = 'open' and x.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
+			where x.line_id is not null and x.status = 'open' and x.run_no >= {{since}}
 				and x.document_id in (select document_id from touched)
 			group by x.document_id;
 		create or replace temp table matches as
@@ -295,7 +303,7 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 			inner join line_words as w on w.source = l.source and w.kind in ('sale', 'refund') and w.to_run is null
 				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
 			left join line_matches as m on m.line_id = l.line_id
-			where l.run_no >= (select coalesce(min(run_no), 2147483647) from touched) and p.document_id in (select document_id from touched)
+			where l.run_no >= {{since}} and p.document_id in (select document_id from touched)
 			group by p.document_id;
 		update payouts as p set matched = coalesce(m.matched, 0), unmatched = coalesce(m.unmatched, 0)
 			from touched as t left join matches as m using (document_id) where t.document_id = p.document_id;
@@ -312,11 +320,17 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 			inner join line_words as w on w.source = l.source and w.kind in ('sale', 'refund') and p.booked_run between w.from_run and coalesce(w.to_run, 2147483647)
 				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
 			left join line_matches as m on m.line_id = l.line_id
-			where l.run_no >= (select coalesce(min(run_no), 2147483647) from touched) and p.document_id in (select document_id from touched)
+			where l.run_no >= {{since}} and p.document_id in (select document_id from touched)
 				and p.status = 'booked' and l.gross_minor <> 0
 			group by l.source, l.payout_id, document_source, fate;
 		update payouts as p set line_exceptions = coalesce((select n from counted as c where c.document_id = p.document_id), 0)
-		where p.document_id in (select document_id from touched)`)
+		where p.document_id in (select document_id from touched)`, "{{since}}", fmt.Sprint(since)))
+}
+
+// touchedSince is the first run that read anything of the touched payouts. As a number in a query, unlike a
+// subquery, it lets DuckDB pass over what is older without reading it.
+func (w *work) touchedSince(ctx context.Context) (int64, error) {
+	return w.db.Count(ctx, "select coalesce(min(run_no), 2147483647) from touched")
 }
 
 // takeNote applies a note of the archive to the tables. Notes of the ERP are applied when

@@ -19,13 +19,17 @@ var scoreNames = []string{"payouts", "missing", "completeness_bp", "settled", "p
 func (w *work) score(ctx context.Context) (map[string]int64, error) {
 	settled := "select null::varchar as source, null::varchar as currency, 0::bigint as settled, null::bigint as p50_days, null::bigint as p99_days where false"
 	if w.booked {
+		since, err := w.touchedSince(ctx)
+		if err != nil {
+			return nil, err
+		}
 		settled = `select l.source, l.currency, count(*) as settled,
 				quantile_disc(p.paid_date - d.event_date, 0.5)::bigint as p50_days, quantile_disc(p.paid_date - d.event_date, 0.99)::bigint as p99_days
 			from line_matches as m
 			inner join payout_lines as l on l.line_id = m.line_id
 			inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
 			inner join documents as d on d.document_id = m.document_id and d.kind = 'delivery'
-			where m.run_no = (select run_no from this_run) and m.state = 'matched' and l.run_no >= (select coalesce(min(run_no), 2147483647) from touched)
+			where m.run_no = (select run_no from this_run) and m.state = 'matched' and l.run_no >= ` + fmt.Sprint(since) + `
 			group by l.source, l.currency`
 	}
 	if err := w.db.Exec(ctx, `
