@@ -22,7 +22,7 @@ rows as (
     where s.state = 'held' and d.kind in ('delivery', 'refund') and d.event_date is not null and d.currency is not null
     union all
     select source, currency, paid_date, null, document_id, coalesce('held: ' || why_kind, status),
-        -(coalesce(closing_minor, 0) - case when has_header then coalesce(opening_minor, 0) else 0 end)
+        -(coalesce(closing_minor, -carried_minor, 0) - case when has_header then coalesce(opening_minor, 0) else 0 end)
     from main.payouts
     where status <> 'booked' and paid_date is not null and currency is not null
     union all
@@ -112,7 +112,7 @@ events as (
     from main.payout_settles as x
     inner join main.payouts as p on p.source = x.source and p.payout_id = x.payout_id
     union all
-    select source, currency, paid_date, 0, 0, 0, coalesce(closing_minor, 0) - case when has_header then coalesce(opening_minor, 0) else 0 end,
+    select source, currency, paid_date, 0, 0, 0, coalesce(closing_minor, -carried_minor, 0) - case when has_header then coalesce(opening_minor, 0) else 0 end,
         0, case when status <> 'booked' then 1 else 0 end
     from main.payouts
     where paid_date is not null and currency is not null

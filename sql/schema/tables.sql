@@ -86,6 +86,7 @@ create table payouts (
     status varchar, why_kind varchar, why varchar, difference_minor bigint, evidence varchar,
     lines bigint, sales_minor bigint, refunds_minor bigint, fees_minor bigint, fee_vat_minor bigint, other_minor bigint,
     booked_run integer, booked_at timestamp,
+    carried_minor bigint, -- of its rows, what stays with the provider: < 0 left on clearing
     line_exceptions bigint, -- of its lines, how many need a person
     matched bigint, unmatched bigint, -- of its sale and refund lines, those that found their document and those on suspense
     price_e8 bigint, -- of its currency on its date, times 10^8; null in the company's own currency

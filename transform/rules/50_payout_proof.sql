@@ -259,7 +259,7 @@ update payouts as p set
     paid_date = f.paid_date, lines = coalesce(f.lines, 0), sales_minor = coalesce(f.sales, 0), refunds_minor = coalesce(f.refunds, 0),
     fees_minor = case when f.fee_rows = 'invoiced' then 0 else coalesce(f.fees, 0) end,
     fee_vat_minor = case when f.fee_rows = 'invoiced' then 0 else coalesce(f.fee_vat, 0) end,
-    other_minor = coalesce(f.other, 0),
+    other_minor = coalesce(f.other, 0), carried_minor = f.carried,
     booked_run = case f.verdict.status when 'booked' then r.run_no end,
     booked_at = case f.verdict.status when 'booked' then r.began end,
     price_e8 = case when p.currency <> f.home then f.price_e8 end,
