@@ -1,12 +1,14 @@
 package main
 
 import (
+	"io"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/kvitt/kvitt/fixtures/sandbox"
+	"github.com/kvitt/kvitt/pipeline/console"
 )
 
 // TestTheBooksCanBeAskedWhatTheySaidThen: every report with --as-of is, byte for byte, what it was when that was
@@ -94,6 +96,35 @@ func TestADecisionFromTheCommandLine(t *testing.T) {
 
 // TestTheSystemDocumentsItself: what the configuration, the rules and the archive hold is in the document, and no
 // secret of it.
+// TestTheConsoleDecidesAsTheCommandLineDoes: the same decision, kept, undone and told by the same books.
+func TestTheConsoleDecidesAsTheCommandLineDoes(t *testing.T) {
+	t.Parallel()
+	m := smallMonth()
+	w := newWorld(t, m, serve(t, m, sandbox.Options{}), monthEnd)
+	w.kvitt("run").must(t, 0, 3)
+	id := w.query("select exception_id from recon.exceptions where status = 'open' order by kind, 1 limit 1")[0][0]
+	a := &app{env: func(k string) (string, bool) { v, ok := w.env[k]; return v, ok }, clock: func() time.Time { return monthEnd }, stdout: io.Discard, stderr: io.Discard, configPath: w.path("kvitt.toml"), quiet: true}
+	_, p, err := a.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	causes, err := resolver{}.Causes(t.Context(), p, id)
+	if err != nil || len(causes) == 0 || causes[0].Says == "" {
+		t.Fatalf("causes %+v, %v", causes, err)
+	}
+	if _, err := (resolver{}).Resolve(t.Context(), p, id, console.Decision{As: "ignore", Note: "known", By: "anna"}); err != nil {
+		t.Fatal(err)
+	}
+	w.kvitt("resolve", "--list").want(t, 0, "known", "anna", "in force")
+	if _, err := (resolver{}).Resolve(t.Context(), p, id, console.Decision{As: "undo", Note: "not so", By: "bo"}); err != nil {
+		t.Fatal(err)
+	}
+	w.kvitt("resolve", "--list").want(t, 0, "undone")
+	if _, err := (resolver{}).Resolve(t.Context(), p, id, console.Decision{As: "undo", By: "bo"}); err == nil {
+		t.Error("what is undone was undone again")
+	}
+}
+
 func TestTheSystemDocumentsItself(t *testing.T) {
 	e, _, _ := demoWorld(t)
 	o := e.kvitt("docs", "system").want(t, 0, "Exempel Handel AB (556000-0167)", "| klarna | Klarna |", "| 1585 |", "| 2670 |", "sales to consumers, FI, 25.5 %, One Stop Shop",

@@ -35,7 +35,8 @@ func (a *app) console(ctx context.Context, dataDir string, cfg *config.Config, l
 		Reverse: func(ctx context.Context, p *pipeline.Project, document, _ string) (pipeline.Result, error) {
 			return p.Reverse(ctx, document)
 		},
-		Config: config.NewFile(a.configPath, a.env, all.Sources(), config.Keyring(keyringEntry), config.Targets("sie", "fortnox")),
+		Resolve: resolver{},
+		Config:  config.NewFile(a.configPath, a.env, all.Sources(), config.Keyring(keyringEntry), config.Targets("sie", "fortnox")),
 	}
 	if cfg == nil {
 		return console.New(o)

@@ -227,7 +227,7 @@ func (c *console) reverse(w http.ResponseWriter, r *http.Request, v *view) error
 	})
 }
 
-var decisions = []string{"match", "account", "ignore", "line_type", "undo"}
+var decisions = []string{"match", "account", "ignore", "line_type", "kind", "accept", "keep", "duplicate", "rate", "retry", "undo"}
 
 func (c *console) resolve(w http.ResponseWriter, r *http.Request, v *view) error {
 	id := r.PathValue("id")
@@ -238,7 +238,7 @@ func (c *console) resolve(w http.ResponseWriter, r *http.Request, v *view) error
 	case !uuidForm.MatchString(id):
 		return notFound(v.T("There is no such exception: it may have gone away with a later run."))
 	case !slices.Contains(decisions, d.As):
-		return fmt.Errorf("%w: %s", errAsked, v.T("say what to do: match, account, ignore or line_type"))
+		return fmt.Errorf("%w: %s", errAsked, v.T("say what to do, of what the list offers"))
 	case d.As == "ignore" && d.Note == "":
 		return fmt.Errorf("%w: %s", errAsked, v.T("say why it is ignored"))
 	}
