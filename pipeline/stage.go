@@ -31,6 +31,7 @@ type staging struct {
 	until   func(archive.Record) bool // replay: stop before this record; nil reads everything
 	blobs   []blobRow
 	bodies  []jsonBody
+	keys    map[string]bool // of bodies
 	size    int
 	source  string
 	stream  string
@@ -138,7 +139,8 @@ func (s *staging) take(rec archive.Record) error {
 		return s.w.takeNote(s.ctx, rec.Note)
 	}
 	b := rec.Blob
-	if len(s.blobs)+len(s.bodies) > 0 && (b.Source != s.source || b.Stream != s.stream || s.full()) {
+	if len(s.blobs)+len(s.bodies) > 0 && (b.Source != s.source || b.Stream != s.stream || s.keys[b.Key] || s.full()) {
+		// Two versions of one document, as a broken-off run and the next one leave them, are read one after the other.
 		if err := s.flush(); err != nil {
 			return err
 		}
@@ -178,6 +180,10 @@ func (s *staging) take(rec archive.Record) error {
 		body = asObject(body)
 	}
 	s.bodies = append(s.bodies, newBody(b.Seq, b.Key, body))
+	if s.keys == nil {
+		s.keys = map[string]bool{}
+	}
+	s.keys[b.Key] = true
 	s.size += len(body)
 	return nil
 }
@@ -212,7 +218,7 @@ func (s *staging) flush() error {
 	if len(s.blobs) == 0 && len(s.bodies) == 0 {
 		return nil
 	}
-	defer func() { s.blobs, s.bodies, s.size = nil, nil, 0 }()
+	defer func() { s.blobs, s.bodies, s.keys, s.size = nil, nil, nil, 0 }()
 	if len(s.blobs) > 0 {
 		if err := s.w.db.Insert(s.ctx, "blobs", s.blobs); err != nil {
 			return err
