@@ -226,7 +226,9 @@ const foundBytes = `
 	select p.document_id, p.blob_id, coalesce(p.locator, '$') from payouts as p where p.has_header and p.document_id in (select document_id from found_documents)
 	union
 	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
-	from payout_lines as l inner join blobs as b using (blob_id) where l.line_id in (select line_id from found_lines)
+	from payout_lines as l inner join blobs as b using (blob_id)
+	-- The row that paid a payout out carries the payout's own entry.
+	where l.line_id in (select line_id from found_lines) or l.line_id in (select entry_id from found_entries)
 	union
 	select 'bank ' || left(r.line_id::varchar, 8), r.blob_id, r.locator from bank_rows as r
 	where r.line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents))`

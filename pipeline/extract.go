@@ -297,7 +297,7 @@ func (w *work) fetch(ctx context.Context, src Source, x extract.Extractor, req e
 			n++
 			bytes += int64(len(blob.Body))
 		}
-		if blob.Gone && len(req.IDs) > 0 && strings.HasPrefix(blob.Key, "order/") {
+		if blob.Gone && len(req.IDs) > 0 && src.backfills(req.Stream) {
 			w.gone = append(w.gone, strings.TrimPrefix(blob.Key, "order/"))
 		}
 		if bytes > commitEvery {

@@ -41,6 +41,11 @@ type Source struct {
 	FollowDays int
 }
 
+// backfills reports whether the IDs that people give are IDs of stream.
+func (s Source) backfills(stream extract.Stream) bool {
+	return slices.ContainsFunc(s.Connector.Stages, func(st extract.Stage) bool { return st.Stream == stream && st.Backfill })
+}
+
 func (s Source) hasLate() bool {
 	return s.Inbox == "" && slices.ContainsFunc(s.Connector.Stages, func(st extract.Stage) bool { return st.Late })
 }

@@ -88,7 +88,8 @@ func TestEveryViewAndColumnIsExplainedInTheCatalogue(t *testing.T) {
 func TestEveryViewIsFilledByTheDemoAndStandsInParquetToo(t *testing.T) {
 	e, dir, _ := demoWorld(t)
 	for _, v := range views {
-		if e.one(t, "select count(*) from recon."+v.name) == "0" {
+		// The demo decides nothing: that is left to who looks at it.
+		if v.name != "decisions" && v.name != "aliases" && e.one(t, "select count(*) from recon."+v.name) == "0" {
 			t.Errorf("recon.%s is empty", v.name)
 		}
 	}
