@@ -19,13 +19,9 @@ type job func(ctx context.Context) ([]extract.Blob, error)
 
 // jobs makes a job of each ID, once.
 func jobs(ids []string, fetch func(ctx context.Context, id string) ([]extract.Blob, error)) []job {
-	seen := make(map[string]bool, len(ids))
 	var out []job
-	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
-			out = append(out, func(ctx context.Context) ([]extract.Blob, error) { return fetch(ctx, id) })
-		}
+	for _, id := range extract.Once(ids) {
+		out = append(out, func(ctx context.Context) ([]extract.Blob, error) { return fetch(ctx, id) })
 	}
 	return out
 }
@@ -92,38 +88,5 @@ func (q *sequence) document(blobs []extract.Blob, err error) bool {
 // eachAhead does up to ahead jobs at once and yields what they fetch in the order of work.
 // When it returns, nothing is being fetched any more.
 func (q *sequence) eachAhead(ctx context.Context, work []job) {
-	type result struct {
-		blobs []extract.Blob
-		err   error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var waiting []chan result
-	defer func() {
-		cancel()
-		for _, ch := range waiting {
-			<-ch
-		}
-	}()
-	ask := func() {
-		if len(work) == 0 {
-			return
-		}
-		fetch, ch := work[0], make(chan result, 1)
-		work, waiting = work[1:], append(waiting, ch)
-		go func() {
-			blobs, err := fetch(ctx)
-			ch <- result{blobs, err}
-		}()
-	}
-	for range ahead {
-		ask()
-	}
-	for len(waiting) > 0 {
-		r := <-waiting[0]
-		waiting = waiting[1:]
-		ask()
-		if !q.document(r.blobs, r.err) {
-			return
-		}
-	}
+	extract.Ahead(ctx, ahead, work, func(ctx context.Context, j job) ([]extract.Blob, error) { return j(ctx) }, q.document)
 }

@@ -233,14 +233,7 @@ func (s Subject) stops(t *testing.T, r extract.Request, want []string) {
 	if diff := cmp.Diff(want, keys(s.all(t, x, r))); diff != "" {
 		t.Errorf("keys after starting again (-want +got):\n%s", diff)
 	}
-	// One that read on to the end asked as much before as now. A few may be under way at once.
-	if whole := p.asked() - asked; asked >= whole && whole > inFlight {
-		t.Errorf("%d requests after it was told to stop at the first of %d blobs, %d for all of them", asked, len(want), whole)
-	}
 }
-
-// inFlight is how many requests a connector may have under way when it is told to stop.
-const inFlight = 16
 
 func (s Subject) canceled(t *testing.T, r extract.Request) {
 	ends := func(ctx context.Context, cancelAfter int, cancel func()) {

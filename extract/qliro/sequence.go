@@ -83,54 +83,7 @@ func (q *sequence) document(blobs []extract.Blob, err error) bool {
 // eachAhead fetches up to ahead documents at once and yields them in the order of ids.
 // When it returns, nothing is being fetched any more.
 func (q *sequence) eachAhead(ctx context.Context, ids []string, fetch func(ctx context.Context, id string) ([]extract.Blob, error)) {
-	type result struct {
-		blobs []extract.Blob
-		err   error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var waiting []chan result // in the order of ids
-	defer func() {
-		cancel()
-		for _, ch := range waiting {
-			<-ch
-		}
-	}()
-	ids = unique(ids)
-	ask := func() {
-		if len(ids) == 0 {
-			return
-		}
-		id, ch := ids[0], make(chan result, 1)
-		ids, waiting = ids[1:], append(waiting, ch)
-		go func() {
-			blobs, err := fetch(ctx, id)
-			ch <- result{blobs, err}
-		}()
-	}
-	for range ahead {
-		ask()
-	}
-	for len(waiting) > 0 {
-		r := <-waiting[0]
-		waiting = waiting[1:]
-		ask()
-		if !q.document(r.blobs, r.err) {
-			return
-		}
-	}
-}
-
-// unique returns ids without repetition, in the order they came.
-func unique(ids []string) []string {
-	seen := make(map[string]bool, len(ids))
-	var once []string
-	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
-			once = append(once, id)
-		}
-	}
-	return once
+	extract.Ahead(ctx, ahead, extract.Once(ids), fetch, q.document)
 }
 
 // checkID refuses an ID that cannot stand in a path. Others are escaped.

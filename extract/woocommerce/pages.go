@@ -138,7 +138,7 @@ func (q *sequence) walk(ctx context.Context, query, named url.Values) (shrunk, o
 				numbers = append(numbers, n)
 			}
 			ok := true
-			inOrder(ctx, numbers, get, func(p page, err error) bool { ok = take(p, err); return ok })
+			extract.Ahead(ctx, ahead, numbers, get, func(p page, err error) bool { ok = take(p, err); return ok })
 			if !ok {
 				return false, false
 			}
