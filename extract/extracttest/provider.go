@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A fault answers a request in the provider's place, or returns false to leave it be.
@@ -83,6 +85,9 @@ type provider struct {
 	requests []http.Header
 	bodies   [][]byte
 	struck   int
+
+	told   atomic.Bool  // the connector was told to stop
+	readOn atomic.Int64 // requests that it waited for all the same
 }
 
 func newProvider(t *testing.T, h http.Handler, f fault) *provider {
@@ -97,6 +102,16 @@ func newProvider(t *testing.T, h http.Handler, f fault) *provider {
 		p.bodies = append(p.bodies, bytes.Clone(answer.Body.Bytes()))
 		p.struck++ // taken back below when the fault leaves the request be
 		p.mu.Unlock()
+		if p.told.Load() {
+			// Nobody waits for an answer any more, unless the connector reads on.
+			io.Copy(io.Discard, r.Body)
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(500 * time.Millisecond):
+				p.readOn.Add(1)
+			}
+		}
 		if f != nil && f(n, answer.Body.Bytes(), w, r) {
 			return
 		}
