@@ -29,6 +29,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 	_ "time/tzdata" // Swedish days must be the same on a machine without time zones
 
@@ -48,6 +49,7 @@ type client struct {
 	merchant, secret string
 	http             *http.Client
 	now              func() time.Time
+	off              atomic.Int64 // by how much Svea's clock is ahead of now, in nanoseconds; 0 until a 401 says otherwise
 }
 
 // stockholm is where Svea's days turn.

@@ -295,6 +295,42 @@ func TestAStaleSignatureIsMadeAnew(t *testing.T) {
 	}
 }
 
+// A clock that is off, or held by KVITT_NOW, makes signatures that Svea refuses. Its own clock is taken then, and a
+// wrong key is asked about twice and no more.
+func TestSveasOwnClockIsTaken(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		right bool
+		asked int
+	}{{"once", true, 3}, {"a wrong key", false, 2}} {
+		t.Run(tt.name, func(t *testing.T) {
+			theirs, asked := now.Add(9*24*time.Hour), 0
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked++
+				w.Header().Set("Date", theirs.Format(http.TimeFormat))
+				if !tt.right || r.Header.Get("Timestamp") != theirs.Format(time.DateTime) {
+					w.WriteHeader(401)
+					return
+				}
+				fmt.Fprint(w, `{"Id": 9}`)
+			}))
+			defer srv.Close()
+			x := open(t, srv.URL, secret)
+			for range tt.asked - 1 {
+				if keys, errs := collect(t, x, extract.Request{Stream: "orders", IDs: []string{"9"}}); (len(keys) == 1) != tt.right {
+					t.Errorf("keys %q, errors %v", keys, errs)
+				}
+				if !tt.right {
+					break
+				}
+			}
+			if asked != tt.asked {
+				t.Errorf("asked %d times, want %d", asked, tt.asked)
+			}
+		})
+	}
+}
+
 func TestOpenRefusesWhatCannotBeRight(t *testing.T) {
 	for _, tt := range []struct{ name, id, secret, base, says string }{
 		{"no merchant", "", "s", "", "merchant_id: is empty"},
