@@ -206,6 +206,11 @@ func TestAnotherMerchantsOrder(t *testing.T) {
 	if len(keys) > 0 || len(errs) != 1 || !errors.Is(errs[0], extract.ErrAuth) || !strings.Contains(errs[0].Error(), "another checkout merchant") {
 		t.Errorf("keys %q, errors %v, want one that names the other merchant", keys, errs)
 	}
+	// A report that was read shows that it is not the key: a run whose only order is a stranger's is done.
+	collect(t, x, extract.Request{Stream: "reports", IDs: []string{"2026-03-30"}})
+	if keys, errs = collect(t, x, extract.Request{Stream: "orders", IDs: []string{fmt.Sprint(b)}}); !slices.Equal(keys, []string{fmt.Sprintf("(order/%d)", b)}) || len(errs) > 0 {
+		t.Errorf("after a report: keys %q, errors %v", keys, errs)
+	}
 }
 
 // answers serves the same answer to everything.
