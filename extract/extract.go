@@ -205,7 +205,8 @@ type Source struct {
 	// Open checks cfg and never dials. Nil when the connector reads from an inbox only.
 	Open func(cfg Config) (Extractor, error)
 	// UniquePayouts says that a payout ID is one payout whatever [[source]] brings it: the
-	// second of two sources that read the same account, one from a folder perhaps, is held.
+	// second of two sources that read the same account, one from a folder perhaps, is held. Elsewhere
+	// one is held whose rows are the same too.
 	UniquePayouts bool
 	// Shop says that it is a shop: its documents are settled by other sources' payouts.
 	Shop bool
