@@ -3,7 +3,6 @@ package pipeline
 import (
 	"bytes"
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"io/fs"
 	"os"
@@ -192,7 +191,7 @@ func (w *work) insertBlobs(ctx context.Context, blobs []blobRow) error {
 	return w.db.Append(ctx, "insert into blobs by name select * from rows", []string{
 		"blob_id bigint", "run_no bigint", "source varchar", "stream varchar", "key varchar", "fetched_at timestamp", "sha256 varchar", "size bigint",
 		"media_type varchar", "gone boolean", "place_run varchar", "place_offset bigint", "place_length bigint", "first_rowid bigint", "rows_read bigint",
-	}, func(add func(...driver.Value) error) error {
+	}, func(add func(...any) error) error {
 		for _, b := range blobs {
 			if err := add(b.BlobID, b.RunNo, b.Source, b.Stream, b.Key, b.FetchedAt, b.SHA256, b.Size,
 				b.MediaType, b.Gone, b.PlaceRun, b.PlaceOffset, b.PlaceLength, wholeOrNull(b.FirstRowID), wholeOrNull(b.RowsRead)); err != nil {
@@ -203,7 +202,7 @@ func (w *work) insertBlobs(ctx context.Context, blobs []blobRow) error {
 	})
 }
 
-func wholeOrNull(n *int64) driver.Value {
+func wholeOrNull(n *int64) any {
 	if n == nil {
 		return nil
 	}
@@ -273,7 +272,7 @@ func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
 		return err
 	}
 	if err := db.Append(s.ctx, "insert into answers select blob_id, key, try_cast(case when whole then body end as json), left(body, 200) from rows",
-		[]string{"blob_id bigint", "key varchar", "body varchar", "whole boolean"}, func(add func(...driver.Value) error) error {
+		[]string{"blob_id bigint", "key varchar", "body varchar", "whole boolean"}, func(add func(...any) error) error {
 			for _, b := range bodies {
 				if err := add(b.BlobID, b.Key, strings.ToValidUTF8(b.Body, "\uFFFD"), b.Whole); err != nil {
 					return err

@@ -341,7 +341,7 @@ var appended = map[string]duckdb.Type{
 
 // Append runs query, an insert, on many rows that are handed over as they are instead of as text: in query they are the table
 // "rows". Columns are named with their types, "blob_id bigint"; give calls add with a row's values in their order, nil for null.
-func (db *DB) Append(ctx context.Context, query string, columns []string, give func(add func(...driver.Value) error) error) error {
+func (db *DB) Append(ctx context.Context, query string, columns []string, give func(add func(...any) error) error) error {
 	names, types := make([]string, len(columns)), make([]duckdb.TypeInfo, len(columns))
 	for i, c := range columns {
 		name, typ, _ := strings.Cut(c, " ")
@@ -366,7 +366,14 @@ func (db *DB) Append(ctx context.Context, query string, columns []string, give f
 			}
 			err = errors.Join(err, a.CloseWithCancel(ctx))
 		}()
-		if err := give(a.AppendRow); err != nil {
+		row := make([]driver.Value, len(columns))
+		if err := give(func(values ...any) error {
+			row = row[:0]
+			for _, v := range values {
+				row = append(row, v)
+			}
+			return a.AppendRow(row...)
+		}); err != nil {
 			return err
 		}
 		return a.FlushWithCancel(ctx)

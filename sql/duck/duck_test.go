@@ -2,7 +2,6 @@ package duck_test
 
 import (
 	"context"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"os"
@@ -436,10 +435,10 @@ func TestAppend(t *testing.T) {
 	at := time.Date(2026, 3, 29, 1, 2, 3, 456000, time.UTC)
 	columns := []string{"id bigint", "name varchar", "at_ timestamp", "ok boolean", "text varchar"}
 	query := "insert into facts select id, name, at_, ok, try_cast(text as json) from rows"
-	rows := func(n int) func(func(...driver.Value) error) error {
-		return func(add func(...driver.Value) error) error {
+	rows := func(n int) func(func(...any) error) error {
+		return func(add func(...any) error) error {
 			for i := range n {
-				if err := add(int64(i)<<40, "öre\n'é", at, i%2 == 0, []driver.Value{`{"a": 1.10}`, "no", nil}[i%3]); err != nil {
+				if err := add(int64(i)<<40, "öre\n'é", at, i%2 == 0, []any{`{"a": 1.10}`, "no", nil}[i%3]); err != nil {
 					return err
 				}
 			}
@@ -459,7 +458,7 @@ func TestAppend(t *testing.T) {
 
 	boom := errors.New("boom")
 	err := db.Tx(t.Context(), func() error {
-		return db.Append(t.Context(), query, columns, func(add func(...driver.Value) error) error {
+		return db.Append(t.Context(), query, columns, func(add func(...any) error) error {
 			if err := rows(3000)(add); err != nil {
 				return err
 			}
