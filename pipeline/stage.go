@@ -19,8 +19,8 @@ import (
 const chunkBytes = 48 << 20
 
 // pageBytes is chunkBytes for answers that are long on average: DuckDB has two thousand of them taken apart at once,
-// which for pages is all there are.
-const pageBytes, longAnswer = 24 << 20, 32 << 10
+// which for pages is all there are, and each parse of one takes five to ten times its size until all are done.
+const pageBytes, longAnswer = 6 << 20, 32 << 10
 
 // A staging reads archived records into the tables of facts, inside one transaction.
 type staging struct {
