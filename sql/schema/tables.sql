@@ -110,6 +110,18 @@ create table payout_lines (
     row_off_minor bigint, -- by how much the row's own columns disagree; null: nothing to compare
     country varchar using compression dictionary, text varchar using compression dictionary, locator varchar using compression dictionary, blob_id bigint, row_no bigint, run_no integer
 );
+-- What a provider's own account of us says, where it has one: what it held each time it was asked, and what moved on it.
+-- Nothing is booked from either.
+create table provider_balances (
+    source varchar, account_id varchar, currency varchar, asked_at timestamp, available_minor bigint, pending_minor bigint,
+    blob_id bigint, locator varchar, run_no integer
+);
+create table provider_movements (
+    source varchar, movement_id varchar, account_id varchar, provider_type varchar, event_at timestamp, currency varchar,
+    initial_minor bigint, deducted_minor bigint, result_minor bigint,              -- > 0 is to us; initial + deducted = result
+    commission_minor bigint, repayment_minor bigint, reserve_minor bigint,         -- of what is deducted, what is no fee
+    order_key varchar, event_key varchar, payout_id varchar, locator varchar, blob_id bigint, run_no integer
+);
 create table line_words (source varchar, provider_type varchar, provider_detail varchar, kind varchar, from_run integer, to_run integer);
 create table line_matches (
     line_id uuid, source varchar, payout_id varchar, document_id varchar, rung varchar, state varchar, -- matched | held_document | not_delivered
