@@ -301,19 +301,39 @@ create table set_accounts (account smallint, name varchar);
 create schema recon;
 
 -- Lines of payouts, of any source and read in the last week, that seem to settle a sale or a refund and whose
--- references no document answers to: what a shop may be asked about (a Late stage's Follow query).
+-- references no document answers to: what a shop may be asked about (a Late stage's Follow query). A document that
+-- only shares a number, in another currency or too small for the line, is another shop's and answers to nothing.
 create macro lines_without_document(now) as table
-with keys as (select distinct normal from document_keys)
-select l.source, l.line_id, l.payout_id, l.order_key, l.event_key, l.order_reference, l.other_references,
-    l.currency, l.gross_minor, l.event_at
-from payout_lines as l
-where l.gross_minor <> 0 and coalesce(l.order_key, l.event_key, l.order_reference) is not null
-    and l.run_no > coalesce((select max(run_no) from runs where started_at < now::timestamp - interval 7 days), 0)
-    and l.line_id not in (select line_id from line_matches where state = 'matched')
-    and coalesce(normal_reference(l.order_key), '') not in (select normal from keys where normal is not null)
-    and coalesce(normal_reference(l.event_key), '') not in (select normal from keys where normal is not null)
-    and not exists (
-        select 1 from unnest(string_split(concat_ws('|', l.order_reference, l.other_references), '|')) as u (r)
-        where normal_reference(u.r) in (select normal from keys where normal is not null)
-            or payment_reference(u.r) in (select normal from keys where normal is not null)
-    );
+with unknown as (
+
+    select l.source, l.line_id, l.payout_id, l.order_key, l.event_key, l.order_reference, l.other_references,
+        l.currency, l.gross_minor, l.event_at
+    from payout_lines as l
+    where l.gross_minor <> 0 and coalesce(l.order_key, l.event_key, l.order_reference) is not null
+        and l.run_no > coalesce((select max(run_no) from runs where started_at < now::timestamp - interval 7 days), 0)
+        and l.line_id not in (select line_id from line_matches where state = 'matched')
+
+),
+
+names as (
+
+    select line_id, normal_reference(order_key) as normal, null as currency, null as minor from unknown
+    union all
+    select line_id, normal_reference(event_key), null, null from unknown
+    union all
+    select line_id, unnest([normal_reference(r), payment_reference(r)]), currency, abs(gross_minor)
+    from (select line_id, currency, gross_minor, unnest(string_split(concat_ws('|', order_reference, other_references), '|')) as r from unknown)
+
+),
+
+answered as (
+
+    select distinct n.line_id
+    from names as n
+    inner join document_keys as k on k.normal = n.normal
+    left join documents as d on d.document_id = k.document_id
+    where n.minor is null or d.currency is null or d.amount_minor is null or (d.currency = n.currency and d.amount_minor >= n.minor)
+
+)
+
+select * from unknown where line_id not in (select line_id from answered);
