@@ -90,6 +90,7 @@ type Document struct {
 	Sale  *Sale       `json:",omitempty"` // of an order, invoice or credit invoice
 	Pays  *Settlement `json:",omitempty"` // of a payment
 	Proof *Proof      `json:",omitempty"` // of a payout's voucher: the report to attach
+	Seal  string      `json:",omitempty"` // names the archive that it stands on; written into what the ERP keeps
 }
 
 // A Sale is what an invoice says. Its amounts are in the company's currency, and negative in a credit invoice.

@@ -133,8 +133,13 @@ func (w *work) postDocuments(ctx context.Context, digest string) (int64, error) 
 			}
 		}
 	}
+	seal, err := w.seal()
+	if err != nil {
+		return 0, err
+	}
 	var out []outDocument
 	for _, d := range pl.Documents {
+		d.Seal = seal
 		pg := pl.pages[d.ID]
 		o := outDocument{Document: d, Book: pg.book, BookDate: pg.date, Of: pg.document, again: pg.tried}
 		for _, r := range d.Rows {

@@ -172,7 +172,7 @@ func (t *Target) invoiceBody(ctx context.Context, d load.Document, customer stri
 		CustomerNumber: text(customer), InvoiceDate: text(day(d.Date)), DueDate: text(day(d.Date)), DeliveryDate: text(day(d.Date)),
 		Currency: "SEK", InvoiceType: "INVOICE", VATIncluded: &included, Freight: &none, AdministrationFee: &none,
 		YourOrderNumber: text(clean(s.OrderNumber, 75)), InvoiceRows: invoiceRows(s, outVAT),
-		Comments: text(clean("kvitt "+s.DocumentID, 1024)),
+		Comments: text(sealed(clean("kvitt "+s.DocumentID, 900), d)),
 	}
 	if s.Was != "" {
 		i.Remarks = text(clean("Belopp i valuta: "+s.Was, 1024))

@@ -151,7 +151,7 @@ func holds(text, reference string) bool {
 func voucherBody(d load.Document, series string, year int) wireVoucher {
 	ref := reference(d.ID)
 	v := wireVoucher{
-		Description:     text(clean(d.Text, 199-len(ref)) + " " + ref),
+		Description:     text(sealed(clean(d.Text, 199-len(ref)-sealLen(d)), d) + " " + ref),
 		TransactionDate: text(day(d.Date)), VoucherSeries: text(series), Year: intText(year),
 	}
 	for _, r := range d.Rows {
@@ -162,6 +162,16 @@ func voucherBody(d load.Document, series string, year int) wireVoucher {
 	}
 	return v
 }
+
+// sealed adds d's seal to a text.
+func sealed(s string, d load.Document) string {
+	if d.Seal == "" {
+		return s
+	}
+	return s + ", " + d.Seal
+}
+
+func sealLen(d load.Document) int { return len(sealed("", d)) }
 
 func voucherRow(r load.Row) wireVoucherRow {
 	w := wireVoucherRow{Account: intText(r.Account), TransactionInformation: text(clean(r.Text, 100))}
