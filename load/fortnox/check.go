@@ -19,6 +19,9 @@ func (t *Target) Check(ctx context.Context, n load.Needs) []load.Finding {
 	t.mu.Lock()
 	t.register.haveYears, t.register.haveModes, t.register.locked = false, false, nil
 	t.mu.Unlock()
+	t.looking.Lock()
+	t.before.invoices, t.before.payments, t.before.vouchers = nil, nil, nil
+	t.looking.Unlock()
 	if !c.company() {
 		return c.out
 	}

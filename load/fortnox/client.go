@@ -207,6 +207,12 @@ type meta struct {
 // list reads all pages of a list of T under name, and hands each row to take until that says stop. Some lists
 // ignore page and repeat themselves: it stops when a page brings the keys of the one before.
 func list[T any](ctx context.Context, t *Target, path, name string, q url.Values, key func(T) string, take func(T) (more bool)) error {
+	_, err := listed(ctx, t, path, name, q, 0, key, take)
+	return err
+}
+
+// listed is list, unless there are more than most pages: then it stops after the first. It returns how many there are.
+func listed[T any](ctx context.Context, t *Target, path, name string, q url.Values, most int, key func(T) string, take func(T) (more bool)) (pages int, err error) {
 	q2 := url.Values{"limit": {"500"}}
 	for k, v := range q {
 		q2[k] = v
@@ -218,18 +224,28 @@ func list[T any](ctx context.Context, t *Target, path, name string, q url.Values
 		}
 		var raw map[string]json.RawMessage
 		if err := t.get(ctx, path, q2, &raw); err != nil {
-			return err
+			return 0, err
 		}
 		var m meta
 		if b, ok := raw["MetaInformation"]; ok {
 			if err := decode(path, b, &m); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		var rows []T
-		if b, ok := raw[name]; ok {
+		b, ok := raw[name]
+		for k := range raw {
+			if !ok && strings.EqualFold(k, name) {
+				b, ok = raw[k], true
+			}
+		}
+		if !ok && m.Total != "0" {
+			// An answer that says nothing is not one that says there is nothing: what is looked for would be made again.
+			return 0, fmt.Errorf("fortnox %s: its answer has no list of %s: %w", path, name, load.ErrUnsure)
+		}
+		if ok {
 			if err := decode(path, b, &rows); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		fresh := false
@@ -237,13 +253,13 @@ func list[T any](ctx context.Context, t *Target, path, name string, q url.Values
 			if k := key(r); !seen[k] {
 				seen[k], fresh = true, true
 				if !take(r) {
-					return nil
+					return page, nil
 				}
 			}
 		}
 		pages, _ := strconv.Atoi(string(m.Pages))
-		if !fresh || page >= pages {
-			return nil
+		if !fresh || page >= pages || most > 0 && pages > most {
+			return pages, nil
 		}
 	}
 }

@@ -77,6 +77,13 @@ type Target struct {
 	mu       sync.Mutex
 	register register
 	invoices map[string]*sync.Mutex // one payment of an invoice at a time
+
+	looking sync.Mutex // of before
+	before  struct {
+		invoices *picture[wireInvoice]
+		payments *picture[wirePayment]
+		vouchers map[int]*picture[wireVoucher]
+	}
 }
 
 var _ load.Outbox = (*Target)(nil)
@@ -194,6 +201,9 @@ func (t *Target) Cost(ds []load.Document) (requests, seconds int) {
 			requests += 2
 		case load.KindOrder:
 			requests++
+			if d.Sale.Order != "" {
+				requests++
+			}
 		}
 	}
 	if requests > 0 {

@@ -256,7 +256,16 @@ func (t *Target) sendInvoice(ctx context.Context, d load.Document, again bool) (
 	if len(body.InvoiceRows) == 0 {
 		return load.Posted{}, &load.Refusal{Why: "an invoice without rows", Do: "please report it", Err: load.ErrRefused}
 	}
-	find := func() (*wireInvoice, error) { return t.findInvoice(ctx, reference(d.ID)) }
+	first := again
+	find := func() (*wireInvoice, error) {
+		if first {
+			first = false
+			if got, ok, err := t.invoiceBefore(ctx, reference(d.ID)); ok || err != nil {
+				return got, err
+			}
+		}
+		return t.findInvoice(ctx, reference(d.ID))
+	}
 	create := func() (*wireInvoice, error) {
 		var got wrapped[wireInvoice]
 		err := t.write(ctx, http.MethodPost, "/invoices", nil, wrapped[wireInvoice]{Invoice: &body}, &got)

@@ -23,6 +23,14 @@ import (
 func (t *Target) sendPayment(ctx context.Context, d load.Document, again bool) (load.Posted, error) {
 	s := *d.Pays
 	d.Pays = &s
+	if s.Invoice == "" && again {
+		if err := t.quiet(ctx); err != nil {
+			return load.Posted{}, err
+		}
+		if err := t.searchPaid(ctx, d, &s); err != nil {
+			return load.Posted{}, err
+		}
+	}
 	if s.Invoice == "" {
 		if err := t.search(ctx, d, &s); err != nil {
 			return load.Posted{}, err
@@ -34,7 +42,7 @@ func (t *Target) sendPayment(ctx context.Context, d load.Document, again bool) (
 		if err := t.quiet(ctx); err != nil {
 			return load.Posted{}, err
 		}
-		found, err := t.findPayment(ctx, d, "")
+		found, err := t.findPayment(ctx, d, "", true)
 		if err != nil {
 			return load.Posted{}, err
 		}
@@ -44,7 +52,7 @@ func (t *Target) sendPayment(ctx context.Context, d load.Document, again bool) (
 			if err != nil {
 				return load.Posted{}, err
 			}
-			closed, err := t.findPayment(ctx, d, "c0")
+			closed, err := t.findPayment(ctx, d, "c0", true)
 			if err != nil {
 				return load.Posted{}, err
 			}
@@ -112,43 +120,63 @@ func writeOffs(d load.Document) []wireWriteOff {
 func (t *Target) paymentReference(d load.Document, tag string) string { return reference(d.ID) + tag }
 
 // findPayment looks among the payments of the invoice for the one of d: by reference, and where Fortnox keeps none
-// on payments, by date, amount and account, those of other documents left out.
-func (t *Target) findPayment(ctx context.Context, d load.Document, tag string) (*wirePayment, error) {
+// on payments, by date, amount and account, those of other documents left out. before says that what was there when
+// this process began is enough.
+func (t *Target) findPayment(ctx context.Context, d load.Document, tag string, before bool) (*wirePayment, error) {
 	ref := t.paymentReference(d, tag)
-	var byRef, like *wirePayment
-	err := list(ctx, t, "/invoicepayments", "InvoicePayments", url.Values{"invoicenumber": {d.Pays.Invoice}}, func(p wirePayment) string { return string(p.Number) }, func(p wirePayment) bool {
-		if p.InvoiceNumber != 0 && strconv.Itoa(int(p.InvoiceNumber)) != d.Pays.Invoice {
-			return true // the search is for text
+	var there []wirePayment
+	ok := false
+	if before {
+		var err error
+		if there, ok, err = t.paymentsBefore(ctx, d.Pays.Invoice); err != nil {
+			return nil, err
 		}
-		switch {
-		case string(p.ExternalInvoiceReference1) == ref:
-			byRef = &p
-		case strings.HasPrefix(string(p.ExternalInvoiceReference1), "kvitt:"):
-		case like == nil && !slices.Contains(d.Pays.Known, string(p.Number)) && !t.taken(string(p.Number)):
-			like = &p
+	}
+	if !ok {
+		there = nil
+		err := list(ctx, t, "/invoicepayments", "InvoicePayments", url.Values{"invoicenumber": {d.Pays.Invoice}}, func(p wirePayment) string { return string(p.Number) }, func(p wirePayment) bool {
+			// The search is for text.
+			if p.InvoiceNumber == 0 || strconv.Itoa(int(p.InvoiceNumber)) == d.Pays.Invoice {
+				there = append(there, p)
+			}
+			return true
+		})
+		if err != nil {
+			return nil, err
 		}
-		return byRef == nil
-	})
-	if err != nil || byRef != nil || like == nil {
-		return byRef, err
-	}
-	// Lists leave things out: read it whole before it counts.
-	var got wrapped[wirePayment]
-	if err := t.get(ctx, "/invoicepayments/"+url.PathEscape(string(like.Number)), nil, &got); err != nil || got.InvoicePayment == nil {
-		return nil, err
-	}
-	p := got.InvoicePayment
-	if string(p.ExternalInvoiceReference1) == ref {
-		return p, nil
 	}
 	want := d.Pays.Amount
 	for _, w := range writeOffs(d) {
 		want -= ledger.Minor(w.Amount)
 	}
-	if tag == "" && said(p.Amount) == want && string(p.PaymentDate) == day(d.Date) && !strings.HasPrefix(string(p.ExternalInvoiceReference1), "kvitt:") {
-		return p, nil
+	var like *wirePayment
+	for _, p := range there {
+		switch {
+		case string(p.ExternalInvoiceReference1) == ref:
+			return &p, nil
+		case strings.HasPrefix(string(p.ExternalInvoiceReference1), "kvitt:"), t.taken(string(p.Number)):
+			continue
+		}
+		// Lists leave things out: read it whole before it counts.
+		var got wrapped[wirePayment]
+		err := t.get(ctx, "/invoicepayments/"+url.PathEscape(string(p.Number)), nil, &got)
+		var e *Error
+		if errors.As(err, &e) && e.Status == http.StatusNotFound {
+			continue // a person removed it meanwhile
+		}
+		if err != nil || got.InvoicePayment == nil {
+			return nil, err
+		}
+		whole := got.InvoicePayment
+		if string(whole.ExternalInvoiceReference1) == ref {
+			return whole, nil
+		}
+		if tag == "" && like == nil && whole.ExternalInvoiceReference1 == "" && !slices.Contains(d.Pays.Known, string(whole.Number)) &&
+			said(whole.Amount) == want && string(whole.PaymentDate) == day(d.Date) {
+			like = whole
+		}
 	}
-	return nil, nil
+	return like, nil
 }
 
 // taken says that a payment is that of a document sent by this process.
@@ -181,7 +209,7 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 		}
 		there, err = once(ctx, t, false, func() (*wirePayment, error) {
 			t.forget(s.Invoice)
-			return t.findPayment(ctx, d, b.tag)
+			return t.findPayment(ctx, d, b.tag, false)
 		}, func() (*wirePayment, error) {
 			var got wrapped[wirePayment]
 			err := t.write(ctx, http.MethodPost, "/invoicepayments", nil, wrapped[wirePayment]{InvoicePayment: &body}, &got)
@@ -239,10 +267,14 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 	return p, nil
 }
 
+// findVoucher looks for the voucher that d may have become.
 func (t *Target) findVoucher(ctx context.Context, d load.Document) (*wireVoucher, error) {
 	y, err := t.year(ctx, day(d.Date))
 	if err != nil {
 		return nil, err
+	}
+	if found, ok, err := t.voucherBefore(ctx, int(y.ID), reference(d.ID)); ok || err != nil {
+		return found, err
 	}
 	var found *wireVoucher
 	err = list(ctx, t, "/vouchers/sublist/"+url.PathEscape(t.o.Series), "Vouchers", url.Values{"financialyear": {strconv.Itoa(int(y.ID))}}, voucherKey, func(v wireVoucher) bool {
@@ -300,7 +332,7 @@ func (t *Target) closeInvoice(ctx context.Context, d load.Document, number strin
 	b := paymentBody{main: s.Receivable, date: date, tag: tag}
 	var there *wirePayment
 	if again {
-		found, err := t.findPayment(ctx, d, tag)
+		found, err := t.findPayment(ctx, d, tag, true)
 		if err != nil {
 			return load.Posted{}, 0, err
 		}
@@ -353,7 +385,7 @@ func (t *Target) setOff(ctx context.Context, d load.Document, number string, aga
 		first.Invoice = d.Sale.Credits
 		half := d
 		half.Pays = &first
-		found, err := t.findPayment(ctx, half, "n0")
+		found, err := t.findPayment(ctx, half, "n0", true)
 		if err != nil {
 			return nil, err
 		}
@@ -401,30 +433,87 @@ func moves(rows []load.Row) bool {
 // searchField is the list parameter of the reference field.
 func (t *Target) searchField() string { return strings.ToLower(t.o.ReferenceField) }
 
-// search finds the invoice that another system made, by the reference field: Fortnox looks for text within it, then
-// equal counts, letters and digits compared. Exactly one of the right sign and currency, with enough open, is it.
-// Source: posting_rules §8.
+// named returns the invoices whose reference field is ref: Fortnox looks for text within it, then equal counts, letters
+// and digits compared. Lists leave most reference fields out; those are read invoice by invoice.
+func (t *Target) named(ctx context.Context, ref string) ([]wireInvoice, error) {
+	if len(strings.TrimSpace(ref)) < 2 {
+		return nil, nil
+	}
+	var hits, out []wireInvoice
+	err := list(ctx, t, "/invoices", "Invoices", url.Values{t.searchField(): {ref}}, func(i wireInvoice) string { return string(i.DocumentNumber) }, func(i wireInvoice) bool {
+		hits = append(hits, i)
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range hits {
+		if bool(i.Cancelled) {
+			continue
+		}
+		if t.field(i) == "" && n < mostHits {
+			var got wrapped[wireInvoice]
+			if err := t.get(ctx, "/invoices/"+url.PathEscape(string(i.DocumentNumber)), nil, &got); err != nil {
+				return nil, err
+			}
+			if got.Invoice != nil {
+				i = *got.Invoice
+			}
+		}
+		if normal(t.field(i)) == normal(ref) {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// mostHits is how many invoices are read to see whether their reference is the one, and not only holds it.
+const mostHits = 50
+
+// searchPaid finds the invoice that d was paid on before this process began: its open amount says nothing any more.
+func (t *Target) searchPaid(ctx context.Context, d load.Document, s *load.Settlement) error {
+	for _, ref := range s.Search {
+		named, err := t.named(ctx, ref)
+		if err != nil {
+			return err
+		}
+		for _, i := range named {
+			of := *s
+			of.Invoice = string(i.DocumentNumber)
+			half := d
+			half.Pays = &of
+			for _, tag := range []string{"", "c0"} {
+				found, err := t.findPayment(ctx, half, tag, true)
+				if err != nil {
+					return err
+				}
+				if found != nil {
+					s.Invoice, s.InvoiceAt = of.Invoice, string(i.InvoiceDate)
+					return nil
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// search finds the invoice that another system made, by the reference field. Exactly one of the right sign and
+// currency, with enough open, is it. Source: posting_rules §8.
 func (t *Target) search(ctx context.Context, d load.Document, s *load.Settlement) error {
 	var near []string
 	for _, ref := range s.Search {
-		if len(strings.TrimSpace(ref)) < 2 {
-			continue
+		named, err := t.named(ctx, ref)
+		if err != nil {
+			return err
 		}
 		var fit []wireInvoice
-		err := list(ctx, t, "/invoices", "Invoices", url.Values{t.searchField(): {ref}}, func(i wireInvoice) string { return string(i.DocumentNumber) }, func(i wireInvoice) bool {
-			if bool(i.Cancelled) || normal(t.field(i)) != normal(ref) {
-				return true
-			}
+		for _, i := range named {
 			open := said(i.Balance)
 			if i.Currency != "" && i.Currency != "SEK" || !sameSign(open, s.Amount) || open.Abs() < s.Amount.Abs() {
 				near = append(near, fmt.Sprintf("invoice %s, open %s %s", i.DocumentNumber, open.Decimal(2), i.Currency))
-				return true
+				continue
 			}
 			fit = append(fit, i)
-			return true
-		})
-		if err != nil {
-			return err
 		}
 		if len(fit) == 1 {
 			s.Invoice, s.InvoiceAt = string(fit[0].DocumentNumber), string(fit[0].InvoiceDate)

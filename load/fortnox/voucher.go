@@ -107,7 +107,14 @@ func (t *Target) makeVoucher(ctx context.Context, d load.Document, again bool) (
 	q := url.Values{"financialyear": {strconv.Itoa(int(y.ID))}}
 	ref := reference(d.ID)
 	body := voucherBody(d, t.o.Series, int(y.ID))
+	first := again
 	v, err := once(ctx, t, again, func() (*wireVoucher, error) {
+		if first {
+			first = false
+			if got, ok, err := t.voucherBefore(ctx, int(y.ID), ref); ok || err != nil {
+				return got, err
+			}
+		}
 		var found *wireVoucher
 		err := list(ctx, t, "/vouchers/sublist/"+url.PathEscape(t.o.Series), "Vouchers", q, voucherKey, func(v wireVoucher) bool {
 			if holds(string(v.Description), ref) {
