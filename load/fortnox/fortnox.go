@@ -56,6 +56,7 @@ type Options struct {
 	Client *http.Client // makes one try and reads the whole body; retrying is done here
 	Vault  load.Vault
 	Window string // file where the times of requests are kept for other processes; "" keeps them in memory
+	Early  string // used while the folder of Window is not there yet; "" for none
 	Wall   func() time.Time
 	Sleep  func(ctx context.Context, d time.Duration) error // nil waits
 	Log    *slog.Logger
@@ -83,6 +84,7 @@ type Target struct {
 		invoices *picture[wireInvoice]
 		payments *picture[wirePayment]
 		vouchers map[int]*picture[wireVoucher]
+		links    *picture[fileLink]
 	}
 }
 
@@ -111,7 +113,7 @@ func New(o Options) *Target {
 		o.Client = &http.Client{Timeout: time.Minute}
 	}
 	t := &Target{o: o, invoices: map[string]*sync.Mutex{}}
-	t.win = newWindow(o.Window, o.Wall, o.Sleep)
+	t.win = newWindow(o.Window, o.Early, o.Wall, o.Sleep)
 	t.auth.t = t
 	return t
 }

@@ -34,6 +34,7 @@ const (
 // beside it, keeps to the same limit. What a killed one had under way was counted before the next one began.
 type window struct {
 	file  string
+	early string // in its place while the folder of file is not there yet; "" for none
 	wall  func() time.Time
 	sleep func(context.Context, time.Duration) error
 
@@ -44,8 +45,8 @@ type window struct {
 	before time.Time // the last request of the processes before this one
 }
 
-func newWindow(file string, wall func() time.Time, sleep func(context.Context, time.Duration) error) *window {
-	w := &window{file: file, wall: wall, sleep: sleep}
+func newWindow(file, early string, wall func() time.Time, sleep func(context.Context, time.Duration) error) *window {
+	w := &window{file: file, early: early, wall: wall, sleep: sleep}
 	if file != "" {
 		now := wall()
 		_ = w.shared(func() {
@@ -138,8 +139,12 @@ func (w *window) shared(change func()) error {
 	}
 	f, err := os.OpenFile(w.file, os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
-		change() // a check before the first run: there is no data folder yet, and it makes none
-		return nil
+		// A check before the first run: there is no data folder yet, and it makes none.
+		if w.early == "" {
+			change()
+			return nil
+		}
+		f, err = os.OpenFile(w.early, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	}
 	if err != nil {
 		return err
@@ -153,16 +158,32 @@ func (w *window) shared(change func()) error {
 	if err != nil {
 		return err
 	}
-	b := make([]byte, 8*windowSize)
-	if n, _ := f.ReadAt(b, 0); n == len(b) {
-		for i := range w.slots {
-			w.slots[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+	if !w.read(f) && w.early != "" && f.Name() == w.file {
+		// The first run: what checks before it asked counts.
+		if e, err := os.OpenFile(w.early, os.O_RDONLY|syscall.O_NOFOLLOW, 0); err == nil {
+			w.read(e)
+			e.Close()
+			_ = os.Remove(w.early)
 		}
 	}
 	change()
+	b := make([]byte, 8*windowSize)
 	for i, at := range w.slots {
 		binary.LittleEndian.PutUint64(b[8*i:], uint64(at))
 	}
 	_, err = f.WriteAt(b, 0)
 	return err
+}
+
+// read takes the slots over from a file, if it holds them.
+func (w *window) read(f *os.File) bool {
+	b := make([]byte, 8*windowSize)
+	n, _ := f.ReadAt(b, 0)
+	if n != len(b) {
+		return false
+	}
+	for i := range w.slots {
+		w.slots[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	return true
 }
