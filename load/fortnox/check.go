@@ -19,9 +19,7 @@ func (t *Target) Check(ctx context.Context, n load.Needs) []load.Finding {
 	t.mu.Lock()
 	t.register.haveYears, t.register.haveModes, t.register.locked = false, false, nil
 	t.mu.Unlock()
-	t.looking.Lock()
-	t.before.invoices, t.before.payments, t.before.vouchers, t.before.links = nil, nil, nil, nil
-	t.looking.Unlock()
+	t.lookAgain()
 	if !c.company() {
 		return c.out
 	}

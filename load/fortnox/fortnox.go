@@ -85,6 +85,7 @@ type Target struct {
 		payments *picture[wirePayment]
 		vouchers map[int]*picture[wireVoucher]
 		links    *picture[fileLink]
+		sent     map[string]bool // by this process, by ID of the document
 	}
 }
 
@@ -134,6 +135,9 @@ func reference(id string) string { return "kvitt:" + id }
 
 // Send makes d be there once. See load.Outbox.
 func (t *Target) Send(ctx context.Context, d load.Document, again bool) (load.Posted, error) {
+	if t.begun(d.ID) && again {
+		t.lookAgain()
+	}
 	d, moved, err := t.dated(ctx, d)
 	if err != nil {
 		return load.Posted{}, err

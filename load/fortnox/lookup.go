@@ -37,7 +37,26 @@ func take[T any](ctx context.Context, t *Target, path, name string, q url.Values
 	return p, nil
 }
 
-// before returns the invoice with our reference ref as the picture has it. ok says that there is a picture.
+// lookAgain forgets the pictures.
+func (t *Target) lookAgain() {
+	t.looking.Lock()
+	defer t.looking.Unlock()
+	t.before.invoices, t.before.payments, t.before.vouchers, t.before.links = nil, nil, nil, nil
+}
+
+// begun notes that this process sends document id, and reports whether it did so before: no picture shows that.
+func (t *Target) begun(id string) bool {
+	t.looking.Lock()
+	defer t.looking.Unlock()
+	if t.before.sent == nil {
+		t.before.sent = map[string]bool{}
+	}
+	was := t.before.sent[id]
+	t.before.sent[id] = true
+	return was
+}
+
+// invoiceBefore returns the invoice with our reference ref as the picture has it. ok says that there is a picture.
 func (t *Target) invoiceBefore(ctx context.Context, ref string) (found *wireInvoice, ok bool, err error) {
 	t.looking.Lock()
 	defer t.looking.Unlock()

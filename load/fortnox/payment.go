@@ -154,7 +154,7 @@ func (t *Target) findPayment(ctx context.Context, d load.Document, tag string, b
 		switch {
 		case string(p.ExternalInvoiceReference1) == ref:
 			return &p, nil
-		case strings.HasPrefix(string(p.ExternalInvoiceReference1), "kvitt:"), t.taken(string(p.Number)):
+		case strings.HasPrefix(string(p.ExternalInvoiceReference1), "kvitt:"), t.taken(string(p.Number), ref):
 			continue
 		}
 		// Lists leave things out: read it whole before it counts.
@@ -179,11 +179,22 @@ func (t *Target) findPayment(ctx context.Context, d load.Document, tag string, b
 	return like, nil
 }
 
-// taken says that a payment is that of a document sent by this process.
-func (t *Target) taken(number string) bool {
+// taken says that a payment is that of another document sent by this process.
+func (t *Target) taken(number, reference string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.register.verified["payment "+number]
+	by := t.register.paid[number]
+	return by != "" && by != reference
+}
+
+// take says that a payment is that of reference.
+func (t *Target) take(number, reference string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.register.paid == nil {
+		t.register.paid = map[string]string{}
+	}
+	t.register.paid[number] = reference
 }
 
 // pay makes one payment be there and books it. there is what was found of it.
@@ -224,7 +235,7 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 		}
 	}
 	path := "/invoicepayments/" + url.PathEscape(string(there.Number))
-	t.setVerified("payment " + string(there.Number))
+	t.take(string(there.Number), t.paymentReference(d, b.tag))
 	if !bool(there.Booked) || there.VoucherNumber == "" {
 		number := there.Number
 		there, err = once(ctx, t, bool(there.Booked), func() (*wirePayment, error) {

@@ -24,7 +24,8 @@ type register struct {
 	customers map[string]bool
 	open      map[string]ledger.Minor // balance of invoices by number
 	haveOpen  bool
-	verified  map[string]bool // kinds of invoices whose voucher was read and found as wanted
+	paid      map[string]string // payments of this process: the reference of each
+	verified  map[string]bool   // kinds of invoices whose voucher was read and found as wanted
 }
 
 func (t *Target) loadYears(ctx context.Context) ([]wireYear, error) {
