@@ -567,7 +567,7 @@ func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, 
 		}
 		pays := *d.Pays
 		d.Pays = &pays
-		if s.w.Mode == "attach" && !d.again {
+		if s.w.Mode == "attach" && pays.Search == nil { // also one that was refused before: it is looked for again
 			if err := s.search(ctx, &d); err != nil {
 				return nil, err
 			}

@@ -1,8 +1,10 @@
 package fortnox
 
 import (
+	"cmp"
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -95,6 +97,20 @@ func (t *Target) paymentsBefore(ctx context.Context, invoice string) (found []wi
 		}
 	}
 	return t.before.payments.by[invoice], !t.before.payments.without, nil
+}
+
+// allPaymentsBefore returns all payments of the picture.
+func (t *Target) allPaymentsBefore(ctx context.Context) (all []wirePayment, ok bool, err error) {
+	if _, ok, err = t.paymentsBefore(ctx, ""); err != nil || !ok {
+		return nil, ok, err
+	}
+	t.looking.Lock()
+	defer t.looking.Unlock()
+	for _, ps := range t.before.payments.by {
+		all = append(all, ps...)
+	}
+	slices.SortFunc(all, func(a, b wirePayment) int { return cmp.Compare(a.Number.number(), b.Number.number()) })
+	return all, true, nil
 }
 
 // voucherBefore returns the voucher with our reference ref, in the financial year of that ID.

@@ -31,12 +31,11 @@ func (t *Target) sendPayment(ctx context.Context, d load.Document, again bool) (
 			return load.Posted{}, err
 		}
 	}
-	if s.Invoice == "" {
-		if err := t.search(ctx, d, &s); err != nil {
-			return load.Posted{}, err
-		}
+	unlock, err := t.lockFound(ctx, d, &s)
+	if err != nil {
+		return load.Posted{}, err
 	}
-	defer t.lockInvoice(s.Invoice)()
+	defer unlock()
 	var there *wirePayment
 	if again {
 		if err := t.quiet(ctx); err != nil {
@@ -92,6 +91,28 @@ func apartHelps(e *Error) bool {
 	low := strings.ToLower(e.Message)
 	return e.Code == 2001089 || e.Class != stop && e.Class != retry &&
 		(strings.Contains(low, "räkenskapsår") || strings.Contains(low, "fakturadatum") || strings.Contains(low, "betaldatum") || strings.Contains(low, "överstiger") || strings.Contains(low, "restbelopp"))
+}
+
+// lockFound locks the invoice that s pays. One of another system's is searched for, and once more when another payment took what was
+// open of it meanwhile.
+func (t *Target) lockFound(ctx context.Context, d load.Document, s *load.Settlement) (unlock func(), err error) {
+	if s.Invoice != "" {
+		return t.lockInvoice(s.Invoice), nil
+	}
+	for {
+		if err := t.search(ctx, d, s); err != nil {
+			return nil, err
+		}
+		unlock := t.lockInvoice(s.Invoice)
+		open, err := t.balance(ctx, s.Invoice)
+		if err == nil && sameSign(open, s.Amount) && open.Abs() >= s.Amount.Abs() {
+			return unlock, nil
+		}
+		unlock()
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 func sameSign(a, b ledger.Minor) bool { return a > 0 && b > 0 || a < 0 && b < 0 }
@@ -481,8 +502,41 @@ func (t *Target) named(ctx context.Context, ref string) ([]wireInvoice, error) {
 // mostHits is how many invoices are read to see whether their reference is the one, and not only holds it.
 const mostHits = 50
 
-// searchPaid finds the invoice that d was paid on before this process began: its open amount says nothing any more.
+// searchPaid finds the invoice that d was paid on before this process began: its open amount says nothing any more. The
+// payment is known by its amount and day first, and then by its reference.
 func (t *Target) searchPaid(ctx context.Context, d load.Document, s *load.Settlement) error {
+	if all, ok, err := t.allPaymentsBefore(ctx); err != nil {
+		return err
+	} else if ok {
+		want := s.Amount
+		for _, w := range writeOffs(d) {
+			want -= ledger.Minor(w.Amount)
+		}
+		for _, p := range all {
+			if n := said(p.Amount); n != want && n != s.Amount {
+				continue
+			}
+			for _, tag := range []string{"", "c0"} {
+				of := *s
+				of.Invoice = strconv.Itoa(int(p.InvoiceNumber))
+				half := d
+				half.Pays = &of
+				found, err := t.findPayment(ctx, half, tag, true)
+				if err != nil {
+					return err
+				}
+				if found == nil || string(found.ExternalInvoiceReference1) == "" && !t.isNamed(ctx, of.Invoice, s.Search) {
+					continue
+				}
+				s.Invoice = of.Invoice
+				return t.dateOf(ctx, s)
+			}
+		}
+		// As a voucher with a closing payment of another amount?
+		if v, err := t.findVoucher(ctx, d); err != nil || v == nil {
+			return err
+		}
+	}
 	for _, ref := range s.Search {
 		named, err := t.named(ctx, ref)
 		if err != nil {
@@ -508,30 +562,70 @@ func (t *Target) searchPaid(ctx context.Context, d load.Document, s *load.Settle
 	return nil
 }
 
+// isNamed reports whether an invoice carries one of refs.
+func (t *Target) isNamed(ctx context.Context, number string, refs []string) bool {
+	var got wrapped[wireInvoice]
+	if err := t.get(ctx, "/invoices/"+url.PathEscape(number), nil, &got); err != nil || got.Invoice == nil {
+		return false
+	}
+	have := normal(t.field(*got.Invoice))
+	return slices.ContainsFunc(refs, func(ref string) bool { return len(normal(ref)) > 1 && normal(ref) == have })
+}
+
+// dateOf fills in the date of an invoice.
+func (t *Target) dateOf(ctx context.Context, s *load.Settlement) error {
+	var got wrapped[wireInvoice]
+	err := t.get(ctx, "/invoices/"+url.PathEscape(s.Invoice), nil, &got)
+	if err == nil && got.Invoice != nil {
+		s.InvoiceAt = string(got.Invoice.InvoiceDate)
+	}
+	return err
+}
+
 // search finds the invoice that another system made, by the reference field. Exactly one of the right sign and
 // currency, with enough open, is it. Source: posting_rules §8.
 func (t *Target) search(ctx context.Context, d load.Document, s *load.Settlement) error {
 	var near []string
-	for _, ref := range s.Search {
-		named, err := t.named(ctx, ref)
-		if err != nil {
-			return err
-		}
-		var fit []wireInvoice
+	looked := false
+	look := func(named []wireInvoice) (fit []wireInvoice) {
 		for _, i := range named {
-			open := said(i.Balance)
+			open := t.openNow(i)
 			if i.Currency != "" && i.Currency != "SEK" || !sameSign(open, s.Amount) || open.Abs() < s.Amount.Abs() {
 				near = append(near, fmt.Sprintf("invoice %s, open %s %s", i.DocumentNumber, open.Decimal(2), i.Currency))
 				continue
 			}
 			fit = append(fit, i)
 		}
-		if len(fit) == 1 {
-			s.Invoice, s.InvoiceAt = string(fit[0].DocumentNumber), string(fit[0].InvoiceDate)
+		if len(fit) != 1 {
+			for _, i := range fit {
+				near = append(near, fmt.Sprintf("invoice %s, open %s", i.DocumentNumber, t.openNow(i).Decimal(2)))
+			}
 			return nil
 		}
-		for _, i := range fit {
-			near = append(near, fmt.Sprintf("invoice %s, open %s", i.DocumentNumber, said(i.Balance).Decimal(2)))
+		s.Invoice, s.InvoiceAt = string(fit[0].DocumentNumber), string(fit[0].InvoiceDate)
+		return fit
+	}
+	for _, ref := range s.Search {
+		named, err := t.unpaidNamed(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if len(look(named)) == 1 {
+			return nil
+		}
+	}
+	// Nothing that is open: why, is said by what is not.
+	for _, ref := range s.Search {
+		if len(near) > 0 || looked || !t.listed() {
+			break
+		}
+		named, err := t.named(ctx, ref)
+		if err != nil {
+			return err
+		}
+		looked = len(normal(ref)) > 1
+		if len(look(named)) == 1 {
+			return nil
 		}
 	}
 	why := fmt.Sprintf("no invoice in Fortnox has %s in %s with %s open", strings.Join(s.Search, " or "), t.o.ReferenceField, s.Amount.Decimal(2))
@@ -540,6 +634,38 @@ func (t *Target) search(ctx context.Context, d load.Document, s *load.Settlement
 		why += "; near: " + strings.Join(slices.Compact(near), "; ")
 	}
 	return &load.Refusal{Why: why, Do: "it is looked for again on every post; check that the shop's connector writes the reference there, or set [erp] reference_field", Err: load.ErrLater}
+}
+
+// listed reports whether lists of invoices show the reference field.
+func (t *Target) listed() bool {
+	return slices.Contains([]string{"externalinvoicereference1", "externalinvoicereference2", "ocr", "documentnumber"}, t.searchField())
+}
+
+// unpaidNamed returns the invoices named ref that have something open: where lists show the field, out of one reading of all that
+// are unpaid; else by a search.
+func (t *Target) unpaidNamed(ctx context.Context, ref string) ([]wireInvoice, error) {
+	if !t.listed() {
+		return t.named(ctx, ref)
+	}
+	if len(normal(ref)) < 2 {
+		return nil, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.loadOpen(ctx); err != nil {
+		return nil, err
+	}
+	return t.register.named[normal(ref)], nil
+}
+
+// openNow is what is open of an invoice of a list, after what this process paid.
+func (t *Target) openNow(i wireInvoice) ledger.Minor {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n, ok := t.register.open[string(i.DocumentNumber)]; ok {
+		return n
+	}
+	return said(i.Balance)
 }
 
 // field is the value of the reference field.
