@@ -76,7 +76,7 @@ func (w *work) replanDocuments(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.db.Exec(ctx, fmt.Sprintf(`
+	if err := w.db.Exec(ctx, fmt.Sprintf(`
 		create or replace temp table refused_before as select erp_document_id, why from erp_documents where status = 'failed';
 		delete from erp_documents where status in ('planned', 'failed') and (book, book_date) in (select (book, book_date) from pages);
 		insert into erp_documents by name
@@ -95,7 +95,13 @@ func (w *work) replanDocuments(ctx context.Context) error {
 			group by voucher_group, book, book_date
 		) as g
 		left join (select voucher_group, count(*) as times from erp_documents where status = 'reversed' group by voucher_group) as r on r.voucher_group = g.voucher_group`,
-		invoice, duck.Quote(w.TargetName), duck.Quote(scheme), unpostedEntries(scheme)))
+		invoice, duck.Quote(w.TargetName), duck.Quote(scheme), unpostedEntries(scheme))); err != nil {
+		return err
+	}
+	// What was refused, and is planned otherwise now, is no longer what is wrong.
+	return w.db.Exec(ctx, `update exceptions as x set status = 'resolved', closed_at = r.began from this_run as r
+		where x.status = 'open' and x.kind in ('erp_refused', 'period_locked') and starts_with(x.evidence, 'ERP document ')
+			and substr(x.evidence, 14) not in (select erp_document_id from erp_documents)`)
 }
 
 // replanOrders plans orders that are not delivered yet: as orders of the ERP, which are changed as long as they are changed

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/kvitt/kvitt/load"
@@ -27,11 +28,12 @@ func backoff(try int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-func retryAfter(h http.Header, otherwise time.Duration) time.Duration {
+// retryAfter is how long a 429 says to wait, a second when it says nothing.
+func retryAfter(h http.Header) (after time.Duration, said bool) {
 	if n, err := strconv.Atoi(strings.TrimSpace(h.Get("Retry-After"))); err == nil && n >= 0 && n <= 300 {
-		return time.Duration(n) * time.Second
+		return time.Duration(n) * time.Second, true
 	}
-	return otherwise
+	return time.Second, false
 }
 
 func (t *Target) count(status int) {
@@ -114,8 +116,7 @@ func (t *Target) do(ctx context.Context, method, path string, q url.Values, cont
 		case status/100 == 2:
 			return answer, nil
 		case status == http.StatusTooManyRequests:
-			// Someone else uses the same client: let the window pass.
-			t.win.pause(retryAfter(header, time.Second))
+			t.win.refused(retryAfter(header))
 			last = fmt.Errorf("fortnox %s: it answers 429, too many requests", path)
 		case status == http.StatusUnauthorized && renewed < 3 && !hasCode(answer):
 			refused, renewed = token, renewed+1 // it ran out, or was taken back
@@ -185,16 +186,23 @@ func (t *Target) once(ctx context.Context, method, path string, q url.Values, to
 		if errors.As(err, &ue) {
 			err = ue.Err // the address may hold what a log should not
 		}
+		answered = cutOff(err)
 		return 0, nil, nil, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
 	if err != nil {
+		answered = cutOff(err)
 		return 0, nil, nil, err
 	}
 	t.count(resp.StatusCode)
 	answered = true
 	return resp.StatusCode, resp.Header, answer, nil
+}
+
+// cutOff reports whether the other side ended a connection: it has counted the request by then, as if it had answered.
+func cutOff(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // A page of a list.

@@ -199,7 +199,7 @@ func (t *Target) Cost(ds []load.Document) (requests, seconds int) {
 				requests++
 			}
 		case load.KindCredit:
-			requests += 3
+			requests += 4
 			if needsVoucher(d.Sale) {
 				requests++
 			}

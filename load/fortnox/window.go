@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -40,7 +41,8 @@ type window struct {
 
 	mu    sync.Mutex
 	slots [windowSize]int64 // Unix nanoseconds from which the slot is free
-	hold  time.Time         // nothing goes before: a 429 came
+	hold  time.Time         // nothing goes before: 429s came
+	too   []time.Time       // when, within the last window
 
 	before time.Time // the last request of the processes before this one
 }
@@ -121,14 +123,23 @@ func (w *window) free(slot int, answered bool) {
 	})
 }
 
-// pause keeps everything back for d.
-func (w *window) pause(d time.Duration) {
+// refused says that a 429 came, with how long to wait if it said so. One now and then is the request's own affair, which waits by itself;
+// several within a window say that someone else uses the same client, and everything is kept back for a while.
+func (w *window) refused(after time.Duration, said bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if until := w.wall().Add(d); until.After(w.hold) {
+	now := w.wall()
+	w.too = append(slices.DeleteFunc(w.too, func(at time.Time) bool { return now.Sub(at) >= windowLength }), now)
+	if !said && len(w.too) < tooMany {
+		return
+	}
+	if until := now.Add(after); until.After(w.hold) {
 		w.hold = until
 	}
 }
+
+// tooMany is how many 429s in a window are no accident.
+const tooMany = 3
 
 // shared runs change on the slots as they are in the file, and writes them back. They are
 // not synced: a process that is killed leaves them with the kernel.

@@ -113,3 +113,30 @@ func TestWindowBeforeTheFirstRun(t *testing.T) {
 		t.Error("it waits for longer than the window")
 	}
 }
+
+// A 429 now and then is waited out by its own request; several at once, or one that says how long, hold everything back.
+func TestWindowAfterRefusals(t *testing.T) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	w := newWindow("", "", func() time.Time { return now }, nil)
+	held := func() bool { _, wait, _ := w.try(); return wait > 0 }
+	for range 4 {
+		w.refused(time.Second, false)
+		if now = now.Add(windowLength / 2); held() {
+			t.Fatal("two in a window hold everything back")
+		}
+	}
+	for range tooMany {
+		w.refused(time.Second, false)
+	}
+	if !held() {
+		t.Error("three at once hold nothing back")
+	}
+	if now = now.Add(time.Second); held() {
+		t.Error("it is held back for longer than a second")
+	}
+	now = now.Add(2 * windowLength)
+	w.refused(7*time.Second, true)
+	if now = now.Add(6 * time.Second); !held() {
+		t.Error("what a 429 said is not waited for")
+	}
+}
