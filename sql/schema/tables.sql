@@ -209,7 +209,8 @@ create table erp_documents (
     erp_date date,       -- where the ERP booked it on another day
     body varchar,        -- what is sent, until it is answered
     parts varchar,       -- what else was made for it, as JSON
-    why varchar          -- of a failed one
+    why varchar,         -- of a failed one
+    content varchar      -- of an order: the digest of what it says, or 'off' when it was cancelled
 );
 -- Which document of the ERP an entry is in. Entries in files are told by through_run instead.
 create table erp_entries (entry_id uuid, erp_document_id varchar);
