@@ -629,7 +629,7 @@ func (w *work) outboxNote(ctx context.Context, kind string, n any) error {
 	if _, err := w.run.AddNote(kind, b); err != nil {
 		return err
 	}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	_, err = w.stage(ctx)
