@@ -34,7 +34,7 @@ var months = map[string]string{
 const nullPartition = "__HIVE_DEFAULT_PARTITION__"
 
 // wholeViews are small or change everywhere: they are one file.
-var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "runs", "decisions", "aliases"}
+var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "runs", "decisions", "aliases", "erasures", "holds"}
 
 // marker stands in the published folder while all of it is of one run. It is taken away
 // before anything is booked: what a killed run booked or half wrote is published whole by

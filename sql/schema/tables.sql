@@ -265,6 +265,18 @@ create table aliases (
     learned_by varchar, learned_at timestamp, run_no integer, forgotten_by varchar, forgotten_at timestamp, forgotten_run integer
 );
 
+---------- what became of what is about persons
+
+-- Who had someone's data erased, when and why; note has the keyed hashes that keep them erased, and nothing of the person.
+create table erasures (
+    erasure_id varchar, kind varchar, -- erase | retention
+    what varchar, persons bigint, orders bigint, reason varchar, erased_by varchar, erased_at timestamp, note varchar, run_no integer
+);
+create table holds (
+    hold_id varchar, what varchar, source varchar, from_date date, to_date date, reason varchar, held_by varchar, held_at timestamp,
+    released_by varchar, released_at timestamp, released_reason varchar, note varchar, run_no integer
+);
+
 ---------- what the next booking has to look at
 
 create table todo_documents (document_id varchar);
