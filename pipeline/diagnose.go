@@ -28,7 +28,7 @@ func diagnose(ctx context.Context, db *duck.DB, id string) ([]transform.Cause, e
 	var kind, document, reason, evidence, suggestion string
 	var isLine bool
 	found, err := db.One(ctx, `select kind, document_id, coalesce(reason, ''), coalesce(evidence, ''), coalesce(suggestion, ''), line_id is not null
-		from recon.exceptions where exception_id::varchar = $id order by status limit 1`, []any{duck.Named("id", id)}, &kind, &document, &reason, &evidence, &suggestion, &isLine)
+		from recon.exceptions where exception_id = $id::uuid order by status limit 1`, []any{duck.Named("id", id)}, &kind, &document, &reason, &evidence, &suggestion, &isLine)
 	if err != nil {
 		return nil, err
 	}
