@@ -21,6 +21,16 @@ func (p *Project) Diagnose(ctx context.Context, id string) ([]transform.Cause, e
 		return nil, err
 	}
 	defer db.Close()
+	return DiagnoseFrom(ctx, db, id)
+}
+
+// DiagnoseFrom is Diagnose by a ledger that is open.
+//
+// Errors: ErrUnknownRef.
+func DiagnoseFrom(ctx context.Context, db *duck.DB, id string) ([]transform.Cause, error) {
+	if _, last := idRange(id); last != strings.ToLower(id) {
+		return nil, fmt.Errorf("%w: exception %s", ErrUnknownRef, id)
+	}
 	return diagnose(ctx, db, id)
 }
 

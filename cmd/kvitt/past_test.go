@@ -108,7 +108,12 @@ func TestTheConsoleDecidesAsTheCommandLineDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	causes, err := resolver{}.Causes(t.Context(), p, id)
+	db, err := p.Reader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	causes, err := resolver{}.Causes(t.Context(), db, id)
+	db.Close()
 	if err != nil || len(causes) == 0 || causes[0].Says == "" {
 		t.Fatalf("causes %+v, %v", causes, err)
 	}

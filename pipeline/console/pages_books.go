@@ -398,11 +398,12 @@ func (c *console) exception(w http.ResponseWriter, r *http.Request, v *view) err
 	}
 	v.Title = v.Word(d.X["kind"])
 	if c.Resolve != nil {
-		p, err := c.project()
-		if err == nil {
-			d.Causes, err = c.Resolve.Causes(r.Context(), asReader(p), id)
-		}
-		if err != nil {
+		if err := c.read(r.Context(), func(s *shelf) error {
+			return s.with(r.Context(), func(db *duck.DB) (err error) {
+				d.Causes, err = c.Resolve.Causes(r.Context(), db, id)
+				return err
+			})
+		}); err != nil {
 			d.Wrong = err.Error()
 		}
 	}
@@ -427,8 +428,9 @@ type explainData struct {
 }
 
 type chapter struct {
-	Title string
-	Grid  grid
+	Title   string
+	Grid    grid
+	LeftOut bool // it is read when it is asked for
 }
 
 // explain tells the story of a reference. A text that is an amount lists what has that amount.
@@ -439,16 +441,19 @@ func (c *console) explain(w http.ResponseWriter, r *http.Request, v *view) error
 		c.render(w, v, "explain", d)
 		return nil
 	}
-	sh, err := c.books.open(r.Context(), false)
-	if err != nil {
-		return err
+	large := int64(largeFile)
+	if v.Query.Get("sent") == "1" {
+		large = 0
 	}
-	sh.done()
-	story, err := c.story(r.Context(), d.Asked)
+	var story []pipeline.Chapter
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		story, err = s.story(r.Context(), c, d.Asked, large)
+		return err
+	})
 	switch {
 	case err == nil:
 		for _, x := range story {
-			d.Chapters = append(d.Chapters, chapter{x.Title, grid{V: v, Table: x.Table, More: x.More, Links: explained, Words: wordy}})
+			d.Chapters = append(d.Chapters, chapter{Title: x.Title, Grid: grid{V: v, Table: x.Table, More: x.More, Links: explained, Words: wordy}, LeftOut: x.LeftOut})
 		}
 	case errors.Is(err, pipeline.ErrUnknownRef):
 		d.None = true
@@ -505,9 +510,27 @@ func amountAsked(s string) (string, bool) {
 	return digits, true
 }
 
-func (c *console) story(ctx context.Context, ref string) ([]pipeline.Chapter, error) {
+// largeFile is how much a file holds that a page does not read through for one row; it has a link to do so.
+const largeFile = 4 << 20
+
+// storyCauses is how many exceptions of a story are looked into: each has a page of its own as well.
+const storyCauses = 3
+
+// story tells what a reference is, once for each copy of the ledger.
+func (s *shelf) story(ctx context.Context, c *console, ref string, large int64) ([]pipeline.Chapter, error) {
 	p := &pipeline.Project{DataDir: c.DataDir, Memory: readerMemory, Now: c.Now}
-	return p.Explain(ctx, ref, listLimit)
+	known, err := c.project()
+	if err != nil {
+		large = 1 // nobody says what is personal in what was sent: none of it is shown
+	} else {
+		p.Sources = known.Sources
+	}
+	var out []pipeline.Chapter
+	err = s.with(ctx, func(db *duck.DB) (err error) {
+		out, err = p.ExplainFrom(ctx, db, ref, pipeline.StoryLimits{Rows: listLimit, Causes: storyCauses, Large: large})
+		return err
+	})
+	return out, err
 }
 
 type proofData struct {
