@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -49,7 +50,7 @@ type StoryLimits struct {
 	Large  int64 // what is sent in files of more bytes is left out, and said to be; 0: nothing is left out
 }
 
-// ExplainFrom is Explain by a ledger that is open: what Reader or AsOf returns. It leaves temporary tables
+// ExplainFrom is Explain by a published ledger that is open. It leaves temporary tables
 // on the connection, which the next call replaces.
 //
 // Errors: ErrUnknownRef.
@@ -80,19 +81,8 @@ func (p *Project) ExplainFrom(ctx context.Context, db *duck.DB, ref string, max 
 	if n == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownRef, ref)
 	}
-	if err := db.Exec(ctx, foundEntries); err != nil {
-		return nil, err
-	}
-	lines, err := listed(ctx, db, "select line_id::varchar from found_lines", "uuid")
+	story, err := gather(ctx, db)
 	if err != nil {
-		return nil, err
-	}
-	documents, err := listed(ctx, db, "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar")
-	if err != nil {
-		return nil, err
-	}
-	story := strings.NewReplacer("{{lines}}", lines, "{{unsettled}}", documents)
-	if err := db.Exec(ctx, story.Replace(foundExceptions)); err != nil {
 		return nil, err
 	}
 	var out []Chapter
@@ -149,9 +139,9 @@ func listed(ctx context.Context, db *duck.DB, query, typ string) (string, error)
 	case err != nil:
 		return "", err
 	case len(found) == 0:
-		return "null::" + typ, nil
+		return "", nil
 	case len(found) > most:
-		return strings.ReplaceAll(query, "line_id::varchar", "line_id"), nil
+		return strings.Replace(query, "::varchar", "", 1), nil
 	}
 	for i, x := range found {
 		found[i] = duck.Quote(x) + "::" + typ
@@ -171,8 +161,8 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 			*into = append(*into, query+" where "+c+" = "+q)
 		}
 	}
-	exact(&documents, "select document_id from documents", "document_id", "order_id", "doc_ref", "order_number", "reference")
-	exact(&lines, "select line_id from payout_lines", "order_key", "event_key", "order_reference")
+	exact(&documents, "select document_id from documents", "document_id", "reference")
+	exact(&lines, "select line_id from payout_lines", "order_key", "event_key")
 	documents = append(documents, "select document_id from payouts where "+q+" in (document_id, payout_id, bank_reference) or split_part(payout_id, '/', 2) = "+q)
 	if utf8.RuneCountInString(ref) >= 8 {
 		// What begins with it: up to the same with the last character there is behind it.
@@ -182,6 +172,8 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		}
 		documents = append(documents, "select document_id from payouts where contains(bank_reference, "+q+")",
 			"select document_id from exceptions where starts_with(exception_id::varchar, lower("+q+"))")
+	} else {
+		exact(&documents, "select document_id from documents", "order_id", "doc_ref")
 	}
 	if first != "" {
 		between := " between " + duck.Quote(first) + "::uuid and " + duck.Quote(last) + "::uuid"
@@ -190,25 +182,30 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 			"select c.payout_document from booked_lines as b inner join line_classes as c using (class_no) where b.line_id"+between+" and c.kind = 'payout'")
 		lines = append(lines, "select line_id from payout_lines where line_id"+between)
 	}
+	// A reference is the same with another case, and with # or zeros before it.
 	for _, x := range []struct {
 		into          *[]string
 		query, column string
 	}{{&documents, "select document_id from documents", "order_number"}, {&lines, "select line_id from payout_lines", "order_reference"}} {
 		same := "normal_reference(" + x.column + ") = normal_reference(" + q + ")"
-		if thorough {
-			*x.into = append(*x.into, x.query+" where "+same)
-			continue
-		}
-		ends := map[string]bool{}
 		bare := strings.TrimLeft(ref, "#0")
-		for _, e := range []string{bare, strings.ToUpper(bare), strings.ToLower(bare)} {
-			if e != "" && !ends[e] {
-				ends[e] = true
-				*x.into = append(*x.into, x.query+" where ends_with("+x.column+", "+duck.Quote(e)+") and "+same)
+		if bare == "" {
+			same = x.column + " = " + q
+		} else if !thorough {
+			ends := []string{bare}
+			for _, e := range []string{strings.ToUpper(bare), strings.ToLower(bare)} {
+				if !slices.Contains(ends, e) {
+					ends = append(ends, e)
+				}
 			}
+			for i, e := range ends {
+				ends[i] = "ends_with(" + x.column + ", " + duck.Quote(e) + ")"
+			}
+			same = "(" + strings.Join(ends, " or ") + ") and " + same
 		}
+		*x.into = append(*x.into, x.query+" where "+same)
 	}
-	return db.Exec(ctx, `
+	if err := db.Exec(ctx, `
 		create or replace temp table found_vouchers as
 		select book, book_date, through_run, document_id from erp_documents where erp_document_id = `+q+` or erp_number = `+q+`;
 		create or replace temp table found_documents as
@@ -220,36 +217,77 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		inner join (select * from found_vouchers where document_id is null and not contains(book, '/payout/')) as v on v.book = p.book and v.book_date = p.book_date and p.run_no <= v.through_run;
 
 		create or replace temp table found_lines as
-		`+strings.Join(lines, "\nunion\n")+`
-		union
-		select m.line_id from line_matches as m where m.document_id in (select document_id from found_documents);
-
-		-- A line leads to the documents it settles, a document to the rest of its order.
-		insert into found_documents
-		select m.document_id from line_matches as m where m.line_id in (select line_id from found_lines)
-		except select document_id from found_documents;
-		insert into found_documents
-		select d.document_id from documents as d
-		where (d.source, d.order_id) in (select (o.source, o.order_id) from documents as o where o.document_id in (select document_id from found_documents))
-		except select document_id from found_documents;`)
+		`+strings.Join(lines, "\nunion\n")); err != nil {
+		return err
+	}
+	// A document leads to the lines that settle it, a line to the documents it settles, a document to the rest of its order.
+	for _, step := range []struct{ from, typ, query string }{
+		{"select document_id from found_documents", "varchar", `insert into found_lines
+			select line_id from line_matches where document_id in ({{list}}) except select line_id from found_lines`},
+		{"select line_id::varchar from found_lines", "uuid", `insert into found_documents
+			select document_id from line_matches where line_id in ({{list}}) except select document_id from found_documents`},
+		{"select order_id from documents where document_id in (select document_id from found_documents) and order_id is not null", "varchar", `insert into found_documents
+			select document_id from documents where order_id in ({{list}})
+				and (source, order_id) in (select (source, order_id) from documents where document_id in (select document_id from found_documents))
+			except select document_id from found_documents`},
+	} {
+		list, err := listed(ctx, db, step.from, step.typ)
+		if err != nil {
+			return err
+		}
+		if list == "" {
+			continue
+		}
+		if err := db.Exec(ctx, strings.ReplaceAll(step.query, "{{list}}", list)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// foundEntries are what was found is booked by, with the entries' postings.
-var foundEntries = `
+// gather makes tables of what is booked for what was found, what needs a person, and the places in the archive.
+// It returns what stands in the chapters' queries for what was found.
+func gather(ctx context.Context, db *duck.DB) (*strings.Replacer, error) {
+	lists := []string{}
+	for _, x := range []struct{ name, query, typ string }{
+		{"{{lines}}", "select line_id::varchar from found_lines", "uuid"},
+		{"{{documents}}", "select document_id from found_documents", "varchar"},
+		{"{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"},
+		{"{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"},
+		{"{{classes}}", "select class_no::varchar from line_classes where kind = 'payout' and payout_document in (select document_id from found_documents)", "integer"},
+	} {
+		list, err := listed(ctx, db, x.query, x.typ)
+		if err != nil {
+			return nil, err
+		}
+		if list == "" {
+			list = "null::" + x.typ
+		}
+		lists = append(lists, x.name, list)
+	}
+	story := strings.NewReplacer(lists...)
+	if err := db.Exec(ctx, story.Replace(foundTables)); err != nil {
+		return nil, err
+	}
+	return story, nil
+}
+
+// foundTables are what was found is booked by, the entries' postings, the exceptions a story tells of and the places
+// of the archive it comes from.
+var foundTables = `
 	create or replace temp table found_rows as
-	select * from entry_rows where document_id in (select document_id from found_documents where document_id not in (select document_id from payouts))
+	select * from entry_rows where document_id in ({{sold}})
 	union
-	select * from entry_rows where corrects in (select line_id from found_lines)
+	select * from entry_rows where corrects in ({{lines}})
 	union
-	select * from entry_rows where corrects is null and entry_id in (select line_id from found_lines)
+	select * from entry_rows where corrects is null and entry_id in ({{lines}})
 	union
-	select * from entry_rows where kind in ('payout', 'payout_residual') and document_id in (select document_id from found_documents);
+	select * from entry_rows where kind in ('payout', 'payout_residual') and document_id in ({{documents}});
 
 	create or replace temp table found_booked as
-	select * from booked_lines where line_id in (select line_id from found_lines)
+	select * from booked_lines where line_id in ({{lines}})
 	union
-	select b.* from booked_lines as b
-	where b.class_no in (select class_no from line_classes where kind = 'payout' and payout_document in (select document_id from found_documents));
+	select * from booked_lines where class_no in ({{classes}});
 
 	create or replace temp table found_entries as
 	select entry_id, book_date, kind, document_id, text, corrects, run_no from found_rows
@@ -264,14 +302,12 @@ var foundEntries = `
 	select entry_id, line, book_date, account, role, amount_minor, amount_currency_minor, document_id, book, rule, run_no
 	from (` + kvsql.LinePostings("found_booked", "line_classes") + `);
 
-	create or replace temp table found_bytes as ` + foundBytes
-
-// foundExceptions are the exceptions that a story tells of.
-const foundExceptions = `
 	create or replace temp table found_exceptions as
 	select * from recon.exceptions where line_id is null and document_id in ({{unsettled}})
 	union all
-	select * from recon.exceptions where line_id is not null and line_id in ({{lines}})`
+	select * from recon.exceptions where line_id is not null and line_id in ({{lines}});
+
+	create or replace temp table found_bytes as ` + foundBytes
 
 const bytesTitle, personTitle = "from these bytes", "needs a person"
 
@@ -306,12 +342,15 @@ const maxDiagnosed = 10
 // causes ranks what may lie behind the exceptions that the story tells of.
 func causes(ctx context.Context, db *duck.DB, most int) (duck.Table, error) {
 	t := duck.Table{Columns: []string{"about", "rank", "cause", "says", "evidence", "action", "weight"}, Numeric: []bool{false, true, false, false, false, false, true}}
-	type open struct{ id, about string }
+	type open struct {
+		about string
+		known knownException
+	}
 	var found []open
-	if err := db.Each(ctx, `select exception_id::varchar, document_id || coalesce(', ' || order_reference, '') from found_exceptions
+	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), `+knownColumns+` from found_exceptions
 		where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
 		var o open
-		if err := scan(&o.id, &o.about); err != nil {
+		if err := scan(append([]any{&o.about}, o.known.into()...)...); err != nil {
 			return err
 		}
 		found = append(found, o)
@@ -320,7 +359,7 @@ func causes(ctx context.Context, db *duck.DB, most int) (duck.Table, error) {
 		return t, err
 	}
 	for _, o := range found {
-		cs, err := diagnose(ctx, db, o.id)
+		cs, err := o.known.causes(ctx, db)
 		if err != nil {
 			return t, err
 		}
@@ -336,8 +375,8 @@ var chapters = []struct{ title, query string }{
 		select d.document_id, d.order_number, d.event_date, d.currency, major(case d.kind when 'refund' then -d.amount_minor else d.amount_minor end, d.currency) as amount,
 			major(coalesce(r.minor, 0), d.currency) as open_amount,
 			case when d.kind = 'order' then lower(d.status) when s.state = 'booked' then case when coalesce(r.minor, 0) = 0 then 'settled' else 'open' end else s.state end as status
-		from documents as d left join document_states as s using (document_id) left join receivable as r using (document_id)
-		where d.document_id in (select document_id from found_documents)
+		from documents as d left join (select * from document_states where document_id in ({{documents}})) as s using (document_id) left join receivable as r using (document_id)
+		where d.document_id in ({{documents}})
 		union all
 		select p.document_id, null, p.paid_date, p.currency, major(p.amount_minor, p.currency), major(coalesce(r.minor, 0), p.currency), p.status
 		from payouts as p left join receivable as r using (document_id) where p.document_id in (select document_id from found_documents)
@@ -346,8 +385,8 @@ var chapters = []struct{ title, query string }{
 		from recon.payouts where document_id in (select document_id from found_documents) order by paid_date`},
 	{"what they hold, by VAT rate", `select g.document_id, g.class, g.country, rate_text(g.rate_bp) as vat_rate, major(g.gross_minor, d.currency) as gross, major(g.vat_minor, d.currency) as vat, g.how
 		from document_groups as g inner join documents as d using (document_id)
-		where d.kind in ('delivery', 'refund') and document_id in (select document_id from found_documents) order by 1, 2, 3, 4`},
-	{"staged with these keys", `select document_id, key_type, value from document_keys where document_id in (select document_id from found_documents) order by document_id, key_type, value`},
+		where d.kind in ('delivery', 'refund') and d.document_id in ({{sold}}) and g.document_id in ({{sold}}) order by 1, 2, 3, 4`},
+	{"staged with these keys", `select document_id, key_type, value from document_keys where document_id in ({{sold}}) order by document_id, key_type, value`},
 	{"payout lines, and how each found its document", `select l.payout_id, l.event_date, l.provider_type as type, l.gross, l.fee, l.net, l.verdict, l.match_rule, l.evidence, l.matched_document
 		from recon.payout_lines as l where l.line_id in ({{lines}}) order by l.event_date, l.payout_id, l.line_id`},
 	{"booked by", `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, major(p.amount_minor, c.currency) as amount, p.rule
@@ -361,20 +400,24 @@ var chapters = []struct{ title, query string }{
 		where (d.document_id is null or d.document_id = p.document_id or d.document_id = p.book) order by 1`},
 	{"on the bank statement", `select account, booked_date, currency, amount, payout_id, match_rule, difference, verdict, reference, text from recon.bank_lines
 		where line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents)) order by booked_date`},
-	{"what sets it apart in the proof", `select source, currency, since, until, document_id, reason, amount from recon.proof_differences where document_id in (select document_id from found_documents) order by since`},
+	{"what sets it apart in the proof", `select source, currency, since, until, document_id, reason, amount from kept_proof_differences where document_id in (select document_id from found_documents) order by since`},
 	{personTitle, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from found_exceptions order by opened_at, kind`},
 }
 
 // foundBytes are the places in the archive that what was found comes from.
 const foundBytes = `
-	select d.document_id as of, d.blob_id, coalesce(d.locator, '$') as locator from documents as d where d.document_id in (select document_id from found_documents)
+	select d.document_id as of, d.blob_id, coalesce(d.locator, '$') as locator from documents as d where d.document_id in ({{sold}})
 	union
 	select p.document_id, p.blob_id, coalesce(p.locator, '$') from payouts as p where p.has_header and p.document_id in (select document_id from found_documents)
 	union
 	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
 	from payout_lines as l inner join blobs as b using (blob_id)
+	where l.line_id in ({{lines}})
+	union
 	-- The row that paid a payout out carries the payout's own entry.
-	where l.line_id in (select line_id from found_lines) or l.line_id in (select entry_id from found_entries)
+	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
+	from payout_lines as l inner join blobs as b using (blob_id)
+	where l.line_id in (select line_id from found_booked where class_no in ({{classes}}))
 	union
 	select 'bank ' || left(r.line_id::varchar, 8), r.blob_id, r.locator from bank_rows as r
 	where r.line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents))`

@@ -39,9 +39,10 @@ var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_d
 
 // kept are the whole views that are worked out once per run, into a table: its name and the order of its rows.
 var kept = map[string]struct{ table, order string }{
-	"proof":      {"kept_proof", "source, currency, date"},
-	"open_items": {"kept_open_items", "event_date, document_id"},
-	"oss":        {"kept_oss", "quarter, country, vat_rate"},
+	"proof":             {"kept_proof", "source, currency, date"},
+	"proof_differences": {"kept_proof_differences", "source, currency, since, document_id, reason, until"},
+	"open_items":        {"kept_open_items", "event_date, document_id"},
+	"oss":               {"kept_oss", "quarter, country, vat_rate"},
 }
 
 // keepViews works them out.
