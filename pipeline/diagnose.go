@@ -21,21 +21,14 @@ func (p *Project) Diagnose(ctx context.Context, id string) ([]transform.Cause, e
 		return nil, err
 	}
 	defer db.Close()
-	return DiagnoseFrom(ctx, db, id)
-}
-
-// DiagnoseFrom is Diagnose by a ledger that is open.
-//
-// Errors: ErrUnknownRef.
-func DiagnoseFrom(ctx context.Context, db *duck.DB, id string) ([]transform.Cause, error) {
-	if _, last := idRange(id); last != strings.ToLower(id) {
-		return nil, fmt.Errorf("%w: exception %s", ErrUnknownRef, id)
-	}
 	return diagnose(ctx, db, id)
 }
 
 func diagnose(ctx context.Context, db *duck.DB, id string) ([]transform.Cause, error) {
-	var x knownException
+	if _, last := idRange(id); last != strings.ToLower(id) {
+		return nil, fmt.Errorf("%w: exception %s", ErrUnknownRef, id)
+	}
+	var x KnownException
 	found, err := db.One(ctx, "select "+knownColumns+" from recon.exceptions where exception_id = "+duck.Quote(id)+"::uuid order by status limit 1", nil, x.into()...)
 	if err == nil && !found {
 		err = fmt.Errorf("%w: exception %s", ErrUnknownRef, id)
@@ -43,41 +36,42 @@ func diagnose(ctx context.Context, db *duck.DB, id string) ([]transform.Cause, e
 	if err != nil {
 		return nil, err
 	}
-	return x.causes(ctx, db)
+	return x.Causes(ctx, db)
 }
 
-// A knownException is what an exception says of itself.
-type knownException struct {
-	id, kind, document, reason, evidence, suggestion string
-	isLine                                           bool
+// A KnownException is what an exception says of itself.
+type KnownException struct {
+	ID, Kind, Document, Reason, Evidence, Suggestion string
+	IsLine                                           bool // it is about a payout line
 }
 
 const knownColumns = "exception_id::varchar, kind, document_id, coalesce(reason, ''), coalesce(evidence, ''), coalesce(suggestion, ''), line_id is not null"
 
 // into are where knownColumns are read to.
-func (x *knownException) into() []any {
-	return []any{&x.id, &x.kind, &x.document, &x.reason, &x.evidence, &x.suggestion, &x.isLine}
+func (x *KnownException) into() []any {
+	return []any{&x.ID, &x.Kind, &x.Document, &x.Reason, &x.Evidence, &x.Suggestion, &x.IsLine}
 }
 
-func (x *knownException) causes(ctx context.Context, db *duck.DB) ([]transform.Cause, error) {
+// Causes ranks what may lie behind it, by the published ledger that it is from.
+func (x *KnownException) Causes(ctx context.Context, db *duck.DB) ([]transform.Cause, error) {
 	switch {
-	case x.isLine:
-		f, sought, err := lineFacts(ctx, db, x.id)
+	case x.IsLine:
+		f, sought, err := lineFacts(ctx, db, x.ID)
 		if err != nil {
 			return nil, err
 		}
 		if sought {
 			return transform.LineCauses(f), nil
 		}
-	case x.kind == "payout_does_not_add_up":
-		f, err := payoutFacts(ctx, db, x.document)
+	case x.Kind == "payout_does_not_add_up":
+		f, err := payoutFacts(ctx, db, x.Document)
 		if err != nil {
 			return nil, err
 		}
 		return transform.PayoutCauses(f), nil
 	}
 	// What the rules found is the cause itself.
-	return []transform.Cause{{Name: x.kind, Says: x.reason, Evidence: x.evidence, Action: x.suggestion, Weight: 90}}, nil
+	return []transform.Cause{{Name: x.Kind, Says: x.Reason, Evidence: x.Evidence, Action: x.Suggestion, Weight: 90}}, nil
 }
 
 func payoutFacts(ctx context.Context, db *duck.DB, document string) (transform.PayoutFacts, error) {

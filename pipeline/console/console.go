@@ -71,7 +71,7 @@ type Light struct {
 // A Resolver decides exceptions. Both methods are what kvitt resolve does.
 type Resolver interface {
 	// Causes returns what may be behind an exception of the published ledger db, the likeliest first.
-	Causes(ctx context.Context, db *duck.DB, exceptionID string) ([]Cause, error)
+	Causes(ctx context.Context, db *duck.DB, x pipeline.KnownException) ([]Cause, error)
 	// Resolve keeps a decision and books it. Undo is a decision too: As is "undo".
 	Resolve(ctx context.Context, p *pipeline.Project, exceptionID string, d Decision) (pipeline.Result, error)
 }

@@ -129,7 +129,7 @@ type resolver struct {
 	got    []Decision
 }
 
-func (r *resolver) Causes(context.Context, *duck.DB, string) ([]Cause, error) {
+func (r *resolver) Causes(context.Context, *duck.DB, pipeline.KnownException) ([]Cause, error) {
 	return r.causes, nil
 }
 

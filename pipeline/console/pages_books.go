@@ -400,7 +400,8 @@ func (c *console) exception(w http.ResponseWriter, r *http.Request, v *view) err
 	if c.Resolve != nil {
 		if err := c.read(r.Context(), func(s *shelf) error {
 			return s.with(r.Context(), func(db *duck.DB) (err error) {
-				d.Causes, err = c.Resolve.Causes(r.Context(), db, id)
+				d.Causes, err = c.Resolve.Causes(r.Context(), db, pipeline.KnownException{ID: id, Kind: d.X["kind"], Document: d.X["document_id"], Reason: d.X["reason"],
+					Evidence: d.X["evidence"], Suggestion: d.X["suggestion"], IsLine: d.X["line_id"] != ""})
 				return err
 			})
 		}); err != nil {

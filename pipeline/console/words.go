@@ -9,6 +9,8 @@ var swedish = map[string]string{
 	"%d rows":                                "%d rader",
 	"%d to %d":                               "%d till %d",
 	"%d to %d of %s":                         "%d till %d av %s",
+	"It lies in a large file.":               "Det ligger i en stor fil.",
+	"Read it":                                "Läs den",
 	"%s brings invoices, and so does a shop: a sale that both know would be booked twice unless they can be told apart by data. Usually the provider runs payouts only.": "%s hämtar fakturor, och det gör en butik också: en försäljning som båda känner till skulle bokas två gånger om inte data skiljer dem åt. Oftast sköter betalleverantören bara utbetalningar.",
 	"%s is one line of text":          "%s är en rad text",
 	"%s not":                          "%s inte",
