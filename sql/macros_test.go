@@ -274,6 +274,7 @@ func ExampleChecks() {
 	}
 	// Output:
 	// class_sums_are_true
+	// console_sums_are_true
 	// digests_are_true
 	// documents_are_unique
 	// entries_balance

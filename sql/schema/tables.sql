@@ -100,6 +100,18 @@ create table payout_settles (
     source varchar, payout_id varchar, document_source varchar, fate varchar, -- receivable | suspense
     gross_minor bigint, rounding_minor bigint, lines bigint
 );
+-- What the console's lists and sums are read from, so that a page costs the same on a thousand lines and on a
+-- million: per payout, of all its lines as recon.payout_lines has them (major units), and of its open exceptions.
+-- Kept like the counts above, for the payouts a run touched.
+create table verdict_sums (
+    source varchar, payout_id varchar, kind varchar, verdict varchar, lines bigint,
+    gross decimal(18, 2), fee decimal(18, 2), fee_vat decimal(18, 2), net decimal(18, 2)
+);
+create table sale_days (source varchar, payout_id varchar, days integer, lines bigint); -- from sale to payout
+create table exception_sums (
+    source varchar, payout_id varchar, document_id varchar, kind varchar, currency varchar, opened_at timestamp, n bigint, amount decimal(38, 2)
+);
+
 create table payout_parts (source varchar, payout_id varchar, part varchar, lines_total bigint, lines_here bigint, blob_id bigint);
 create table payout_flags (source varchar, payout_id varchar, kind varchar, reason varchar, amount_minor bigint, evidence varchar, blob_id bigint);
 
