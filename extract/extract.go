@@ -213,6 +213,9 @@ type Source struct {
 	// Personal names the JSON keys (at any depth) and report columns whose values are about
 	// a person: names, addresses, e-mail, phone, birth dates, national IDs. Lower case.
 	Personal []string
+	// NotPersonal names keys within those whose values are about nobody and are needed: the country of an
+	// address, the ID of a transaction. Everything else under a Personal key is sealed before it is archived.
+	NotPersonal []string
 	// Hook is how the provider calls us; nil when it never does.
 	Hook *Hook
 	// Consent is where a person allows kvitt to read the account; nil when keys alone do it, or

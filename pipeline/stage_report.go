@@ -37,7 +37,7 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 		if err := s.holdFile(src, row, err.Error(), "put the provider's own report here, unchanged; see "+src.Connector.Docs); err != nil {
 			return err
 		}
-		return errors.Join(s.w.db.Insert(s.ctx, "blobs", []blobRow{row}), done())
+		return errors.Join(s.w.insertBlobs(s.ctx, []blobRow{row}), done())
 	}
 	if err := s.w.db.Exec(s.ctx, head.view(*src.Connector.Inbox, path, b.Seq)); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 			return fmt.Errorf("%s: %w", b.Key, err)
 		}
 	}
-	if err := s.w.db.Insert(s.ctx, "blobs", []blobRow{row}); err != nil {
+	if err := s.w.insertBlobs(s.ctx, []blobRow{row}); err != nil {
 		return err
 	}
 	if err := s.claimed(src); err != nil {
@@ -83,7 +83,7 @@ func (s *staging) gone(src Source, row blobRow) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	if err := s.w.db.Insert(s.ctx, "blobs", []blobRow{row}); err != nil {
+	if err := s.w.insertBlobs(s.ctx, []blobRow{row}); err != nil {
 		return err
 	}
 	return s.missing(src)

@@ -59,7 +59,7 @@ func Source() extract.Source {
 			return base + " " + cfg.Name // one app may read many accounts
 		},
 		Open:     Open,
-		Personal: personal,
+		Personal: personal, NotPersonal: []string{"country"},
 		Hook:     hook(),
 		Consent:  consent,
 	}
