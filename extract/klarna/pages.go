@@ -41,7 +41,7 @@ type page struct {
 // all yields every page, in order. The next offset is counted from the elements that
 // came, never taken from the address an answer names.
 //
-// Errors: *placed, around those of get, and ErrMalformed for a page that repeats one
+// Errors: those of get, with At, and ErrMalformed for a page that repeats one
 // before it, for one that is not at the offset asked for, and for a list that ends early or never.
 func (p pages) all(ctx context.Context) iter.Seq2[extract.Blob, error] {
 	return func(yield func(extract.Blob, error) bool) {

@@ -44,7 +44,7 @@ type item struct {
 
 // pages yields every page, in order.
 //
-// Errors: *placed, around those of get, and ErrMalformed for what is no page, for a page
+// Errors: those of get, with At, and ErrMalformed for what is no page, for a page
 // that repeats an element of one before it, and for a list that never ends.
 func (l list) pages(ctx context.Context) iter.Seq2[page, error] {
 	return func(yield func(page, error) bool) {
