@@ -100,6 +100,18 @@ create table payout_settles (
     source varchar, payout_id varchar, document_source varchar, fate varchar, -- receivable | suspense
     currency varchar, gross_minor bigint, rounding_minor bigint, lines bigint
 );
+-- What the console's lists and sums are read from, so that a page costs the same on a thousand lines and on a
+-- million: per payout, of all its lines as recon.payout_lines has them (major units), and of its open exceptions.
+-- Kept like the counts above, for the payouts a run touched.
+create table verdict_sums (
+    source varchar, payout_id varchar, kind varchar, verdict varchar, lines bigint,
+    gross decimal(18, 2), fee decimal(18, 2), fee_vat decimal(18, 2), net decimal(18, 2)
+);
+create table sale_days (source varchar, payout_id varchar, days integer, lines bigint); -- from sale to payout
+create table exception_sums (
+    source varchar, payout_id varchar, document_id varchar, kind varchar, currency varchar, opened_at timestamp, n bigint, amount decimal(38, 2)
+);
+
 create table payout_parts (source varchar, payout_id varchar, part varchar, lines_total bigint, lines_here bigint, blob_id bigint);
 create table payout_flags (source varchar, payout_id varchar, kind varchar, reason varchar, amount_minor bigint, evidence varchar, blob_id bigint);
 
@@ -110,6 +122,18 @@ create table payout_lines (
     row_off_minor bigint, -- by how much the row's own columns disagree; null: nothing to compare
     sold_currency varchar using compression dictionary, sold_minor bigint, -- the gross before the provider converted it; null: it did not
     country varchar using compression dictionary, text varchar using compression dictionary, locator varchar using compression dictionary, blob_id bigint, row_no bigint, run_no integer
+);
+-- What a provider's own account of us says, where it has one: what it held each time it was asked, and what moved on it.
+-- Nothing is booked from either.
+create table provider_balances (
+    source varchar, account_id varchar, currency varchar, asked_at timestamp, available_minor bigint, pending_minor bigint,
+    blob_id bigint, locator varchar, run_no integer
+);
+create table provider_movements (
+    source varchar, movement_id varchar, account_id varchar, provider_type varchar, event_at timestamp, currency varchar,
+    initial_minor bigint, deducted_minor bigint, result_minor bigint,              -- > 0 is to us; initial + deducted = result
+    commission_minor bigint, repayment_minor bigint, reserve_minor bigint,         -- of what is deducted, what is no fee
+    order_key varchar, event_key varchar, payout_id varchar, locator varchar, blob_id bigint, run_no integer
 );
 create table line_words (source varchar, provider_type varchar, provider_detail varchar, kind varchar, from_run integer, to_run integer);
 create table line_matches (
@@ -198,7 +222,8 @@ create table erp_documents (
     erp_date date,       -- where the ERP booked it on another day
     body varchar,        -- what is sent, until it is answered
     parts varchar,       -- what else was made for it, as JSON
-    why varchar          -- of a failed one
+    why varchar,         -- of a failed one
+    content varchar      -- of an order: the digest of what it says, or 'off' when it was cancelled
 );
 -- Which document of the ERP an entry is in. Entries in files are told by through_run instead.
 create table erp_entries (entry_id uuid, erp_document_id varchar);
@@ -251,6 +276,18 @@ create table aliases (
     name varchar, detail varchar, -- the reference as it is compared, or the word and its detail
     to_source varchar, to_order varchar, to_kind varchar,
     learned_by varchar, learned_at timestamp, run_no integer, forgotten_by varchar, forgotten_at timestamp, forgotten_run integer
+);
+
+---------- what became of what is about persons
+
+-- Who had someone's data erased, when and why; note has the keyed hashes that keep them erased, and nothing of the person.
+create table erasures (
+    erasure_id varchar, kind varchar, -- erase | retention
+    what varchar, persons bigint, orders bigint, reason varchar, erased_by varchar, erased_at timestamp, note varchar, run_no integer
+);
+create table holds (
+    hold_id varchar, what varchar, source varchar, from_date date, to_date date, reason varchar, held_by varchar, held_at timestamp,
+    released_by varchar, released_at timestamp, released_reason varchar, note varchar, run_no integer
 );
 
 ---------- what the next booking has to look at
