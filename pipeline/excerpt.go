@@ -14,19 +14,23 @@ import (
 	"strings"
 
 	"github.com/kvitt/kvitt/pipeline/archive"
+	"github.com/kvitt/kvitt/pipeline/personal"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
 // maxExcerpt is how many bytes of one place are shown, maxExcerpts how many places.
 const maxExcerpt, maxExcerpts = 4000, 20
 
+const sentTitle = "what the source sent, personal data masked"
+
 // masked stands in for personal data.
 const masked = "***"
 
 // excerpts reads the exact bytes that what was found comes from, out of the archive, with where they
 // begin in what the source sent. Values under the sources' personal keys are masked.
-func (p *Project) excerpts(ctx context.Context, db *duck.DB, limit int) (duck.Table, bool, error) {
-	t := duck.Table{Columns: []string{"of", "locator", "offset", "sent"}, Numeric: []bool{false, false, true, false}}
+func (p *Project) excerpts(ctx context.Context, db *duck.DB, max StoryLimits) (Chapter, error) {
+	c := Chapter{Title: sentTitle, Table: duck.Table{Columns: []string{"of", "locator", "offset", "sent"}, Numeric: []bool{false, false, true, false}}}
+	limit := max.Rows
 	if limit == 0 || limit > maxExcerpts {
 		limit = maxExcerpts
 	}
@@ -36,7 +40,7 @@ func (p *Project) excerpts(ctx context.Context, db *duck.DB, limit int) (duck.Ta
 	}
 	var places []place
 	if err := db.Each(ctx, `select distinct x.of, x.locator, b.source, coalesce(b.media_type, ''), b.sha256, b.size, b.place_run, b.place_offset, b.place_length
-		from (`+foundBytes+`) as x inner join blobs as b using (blob_id) where not coalesce(b.gone, false) order by 1, 2 limit `+fmt.Sprint(limit+1), func(scan func(...any) error) error {
+		from found_bytes as x inner join blobs as b using (blob_id) where not coalesce(b.gone, false) order by 1, 2 limit `+fmt.Sprint(limit+1), func(scan func(...any) error) error {
 		var x place
 		var sum string
 		if err := scan(&x.of, &x.locator, &x.source, &x.media, &sum, &x.content.Size, &x.content.Place.Run, &x.content.Place.Offset, &x.content.Place.Length); err != nil {
@@ -48,26 +52,32 @@ func (p *Project) excerpts(ctx context.Context, db *duck.DB, limit int) (duck.Ta
 		places = append(places, x)
 		return nil
 	}); err != nil || len(places) == 0 {
-		return t, false, err
+		return c, err
 	}
-	more := len(places) > limit
+	c.More = len(places) > limit
 	places = places[:min(len(places), limit)]
+	for _, x := range places {
+		if max.Large > 0 && x.content.Size > max.Large {
+			c.LeftOut = true
+			return c, nil
+		}
+	}
 	arch, err := archive.Open(p.path("archive"), archive.Options{ReadOnly: true})
 	if err != nil {
-		return t, false, fmt.Errorf("archive: %w", err)
+		return c, fmt.Errorf("archive: %w", err)
 	}
 	for _, x := range places {
 		at, sent, err := p.excerpt(arch, x.content, x.source, x.media, x.locator)
 		if err != nil {
 			sent = err.Error()
 		}
-		t.Rows = append(t.Rows, []duck.Cell{{Text: x.of}, {Text: x.locator}, {Text: fmt.Sprint(at), Bare: true}, {Text: sent}})
+		c.Table.Rows = append(c.Table.Rows, []duck.Cell{{Text: x.of}, {Text: x.locator}, {Text: fmt.Sprint(at), Bare: true}, {Text: sent}})
 	}
-	return t, more, nil
+	return c, nil
 }
 
 func (p *Project) excerpt(arch *archive.Archive, c archive.Content, source, media, locator string) (at int64, sent string, err error) {
-	personal := p.personal(source)
+	keys := p.personal(source)
 	row, isRow := strings.CutPrefix(locator, "row ")
 	switch {
 	case isRow && media == "text/csv":
@@ -80,7 +90,7 @@ func (p *Project) excerpt(arch *archive.Archive, c archive.Content, source, medi
 			return 0, "", err
 		}
 		defer r.Close()
-		return csvRow(r, n, personal)
+		return csvRow(r, n, keys)
 	case source == bankSource:
 		return 0, "the statement holds other people's payments too; see " + locator + " in it", nil
 	}
@@ -92,7 +102,7 @@ func (p *Project) excerpt(arch *archive.Archive, c archive.Content, source, medi
 	if err != nil {
 		return 0, "", fmt.Errorf("%s: %w", locator, err)
 	}
-	text := maskJSON(body[start:end], personal)
+	text := personal.Hide(maskJSON(body[start:end], keys), masked)
 	if len(text) > maxExcerpt {
 		text = append(bytes.ToValidUTF8(text[:maxExcerpt], nil), fmt.Sprintf("… and %d bytes more", len(text)-maxExcerpt)...)
 	}
@@ -114,7 +124,7 @@ func (p *Project) personal(source string) []string {
 
 // csvRow returns a row of a report as "column: value" lines, and the byte it begins at. The header
 // is row 1. A report that is not quoted as CSV should be is shown as far as it can be read.
-func csvRow(r io.Reader, n int, personal []string) (int64, string, error) {
+func csvRow(r io.Reader, n int, keys []string) (int64, string, error) {
 	cr := csv.NewReader(bufio.NewReaderSize(r, 1<<20))
 	cr.FieldsPerRecord, cr.LazyQuotes, cr.ReuseRecord = -1, true, true
 	head, err := cr.Read()
@@ -143,10 +153,10 @@ func csvRow(r io.Reader, n int, personal []string) (int64, string, error) {
 			if v == "" {
 				continue
 			}
-			if slices.Contains(personal, strings.ToLower(name)) {
+			if slices.Contains(keys, strings.ToLower(name)) {
 				v = masked
 			}
-			parts = append(parts, name+": "+v)
+			parts = append(parts, name+": "+string(personal.Hide([]byte(v), masked)))
 		}
 		return at, strings.Join(parts, " | "), nil
 	}
@@ -239,7 +249,7 @@ func skipBlank(body []byte, at int64) int64 {
 }
 
 // maskJSON replaces the values under personal keys, at any depth; every other byte stays.
-func maskJSON(body []byte, personal []string) []byte {
+func maskJSON(body []byte, keys []string) []byte {
 	var out []byte
 	copied := int64(0)
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -260,7 +270,7 @@ func maskJSON(body []byte, personal []string) []byte {
 				if err != nil {
 					return err
 				}
-				if s, _ := name.(string); slices.Contains(personal, strings.ToLower(s)) {
+				if s, _ := name.(string); slices.Contains(keys, strings.ToLower(s)) {
 					from := skipBlank(body, dec.InputOffset())
 					var v json.RawMessage
 					if err := dec.Decode(&v); err != nil {

@@ -677,7 +677,7 @@ func (w *work) outboxNote(ctx context.Context, kind string, n any) error {
 	if _, err := w.run.AddNote(kind, b); err != nil {
 		return err
 	}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	_, err = w.stage(ctx)
@@ -829,7 +829,11 @@ func (w *work) takeAnswers(ctx context.Context, note answersNote) error {
 			a.currency, a.amount_minor, 'ERP document ' || a.id as evidence, a.suggestion, r.began as opened_at, null::timestamp as closed_at, 'open' as status, r.run_no
 		from answers as a
 		cross join this_run as r
-		where a.kind <> '' and not exists (select 1 from exceptions as x where x.status = 'open' and x.kind = a.kind and x.evidence = 'ERP document ' || a.id);
+		where a.kind <> '' and not exists (select 1 from exceptions as x where x.status = 'open' and x.kind = a.kind and x.evidence = 'ERP document ' || a.id)
+			-- A person said to leave it as it is.
+			and not exists (
+				select 1 from decided as y inner join exceptions as x on x.exception_id::varchar = y.exception_id
+				where y.action = 'ignore' and x.kind = a.kind and x.evidence = 'ERP document ' || a.id);
 		delete from erp_documents where scheme = 'reverse' and status in ('planned', 'failed')`); err != nil {
 		return err
 	}

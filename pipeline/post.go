@@ -50,7 +50,7 @@ func (p *Project) Post(ctx context.Context, digest string) (Result, error) {
 		return Result{}, err
 	}
 	res := Result{RunID: w.runID}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return res, err
 	}
 	return res, w.bookAndPost(ctx, digest, &res)
@@ -215,7 +215,7 @@ func (w *work) note(ctx context.Context, kind string, n erpNote) error {
 	if _, err := w.run.AddNote(kind, b); err != nil {
 		return err
 	}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	_, err = w.stage(ctx)

@@ -65,6 +65,14 @@ var (
 	movedKinds = []string{"sale", "refund", "chargeback", "chargeback_reversed", "fee", "reserve", "loan"}
 )
 
+// Answers are the actions that a kind of exception takes, those that every kind takes last.
+func Answers(kind string) []string {
+	if kind == "unmatched_line" || kind == "ambiguous_match" {
+		return append(slices.Clone(forLines), forAll...)
+	}
+	return append(slices.Clone(allowed[kind]), forAll...)
+}
+
 // A decisionNote is a decision, or the end of one, in the archive.
 type decisionNote struct {
 	ID          string      `json:"decision_id,omitempty"`
@@ -252,7 +260,7 @@ func (w *work) findException(ctx context.Context, ref string) (openException, er
 func (w *work) decisionOn(ctx context.Context, x openException, d Decision) (decisionNote, error) {
 	word, arg := splitAction(d.As)
 	n := decisionNote{Exception: x.id, Kind: x.kind, Source: x.source, Document: x.document, Line: x.line, Action: word, Amount: x.amount}
-	can := append(slices.Clone(allowed[x.kind]), forAll...)
+	can := Answers(x.kind)
 	if x.line != "" {
 		can = append(slices.Clone(forLines), forAll...)
 	}
@@ -289,7 +297,7 @@ func (w *work) decisionOn(ctx context.Context, x openException, d Decision) (dec
 	case "duplicate":
 		err = w.takeDuplicate(ctx, &n, arg)
 	case "accept":
-		if x.kind == "vat_mismatch" || x.kind == "duplicate_sale" {
+		if x.kind == "vat_mismatch" {
 			n.Action = "ignore" // it is booked as stated; nobody need look at it again
 		}
 		if x.kind == "refund_exceeds_remaining" {

@@ -41,7 +41,7 @@ func (p *Project) Reverse(ctx context.Context, ref string) (Result, error) {
 		return Result{}, err
 	}
 	res := Result{RunID: w.runID}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return res, err
 	}
 	if _, err := w.stage(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func (p *Project) Run(ctx context.Context, command string, sel Selection, post b
 }
 
 func (w *work) bookAndPublish(ctx context.Context, command string, post bool, res *Result, fetchErr error) error {
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	staged := w.phase("stage")
@@ -108,7 +109,7 @@ func (w *work) followERP(ctx context.Context, res *Result) error {
 	if err := w.begin(ctx, "post"); err != nil {
 		return err
 	}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	if _, err := w.stage(ctx); err != nil {
@@ -218,7 +219,12 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	}
 	if w.booked {
 		// What a killed run booked was never counted, and nothing says which payouts it touched.
-		if !w.wasComplete {
+		// Another setting for lines without a document, or for loans, changes what every line reads as.
+		anew, err := w.readsAnew(ctx)
+		if err != nil {
+			return err
+		}
+		if anew || !w.wasComplete {
 			if err := w.lookAtEverything(ctx); err != nil {
 				return err
 			}
@@ -288,11 +294,32 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 		return err
 	}
 	return w.db.Exec(ctx, strings.ReplaceAll(`
-		create or replace temp table counted as
-			select x.document_id, count(*) as n from recon.exceptions as x
-			where x.line_id is not null and x.status = 'open' and x.run_no >= {{since}}
-				and x.document_id in (select document_id from touched)
-			group by x.document_id;
+		delete from exception_sums where (source, payout_id) in (select (source, payout_id) from touched);
+		insert into exception_sums by name
+			select t.source, t.payout_id, x.*
+			from (
+				select x.document_id, x.kind, x.currency, x.opened_at, count(*) as n, sum(abs(x.amount)) as amount
+				from recon.exceptions as x
+				where x.line_id is not null and x.status = 'open' and x.run_no >= {{since}}
+					and x.document_id in (select document_id from touched)
+				group by x.document_id, x.kind, x.currency, x.opened_at
+			) as x
+			inner join touched as t on t.document_id = x.document_id;
+		delete from verdict_sums where (source, payout_id) in (select (source, payout_id) from touched);
+		insert into verdict_sums by name
+			select source, payout_id, kind, verdict, count(*) as lines, sum(gross) as gross, sum(fee) as fee, sum(fee_vat) as fee_vat, sum(net) as net
+			from recon.payout_lines
+			where run_no >= {{since}} and (source, payout_id) in (select (source, payout_id) from touched)
+			group by source, payout_id, kind, verdict;
+		delete from sale_days where (source, payout_id) in (select (source, payout_id) from touched);
+		insert into sale_days by name
+			select l.source, l.payout_id, date_diff('day', l.event_at, p.paid_at)::integer as days, count(*) as lines
+			from payout_lines as l
+			inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+			inner join line_words as w on w.source = l.source and w.kind = 'sale' and w.to_run is null
+				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+			where l.run_no >= {{since}} and p.document_id in (select document_id from touched) and p.paid_at is not null and l.event_at is not null
+			group by l.source, l.payout_id, days;
 		create or replace temp table matches as
 			select p.document_id,
 				count(*) filter (m.state = 'matched') as matched,
@@ -323,8 +350,25 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 			where l.run_no >= {{since}} and p.document_id in (select document_id from touched)
 				and p.status = 'booked' and l.gross_minor <> 0
 			group by l.source, l.payout_id, document_source, fate;
-		update payouts as p set line_exceptions = coalesce((select n from counted as c where c.document_id = p.document_id), 0)
+		update payouts as p set line_exceptions = coalesce((select sum(x.n) from exception_sums as x where x.source = p.source and x.payout_id = p.payout_id), 0)
 		where p.document_id in (select document_id from touched)`, "{{since}}", fmt.Sprint(since)))
+}
+
+// readsAnew reports whether settings that the views of lines read are others than when lines were counted last.
+func (w *work) readsAnew(ctx context.Context) (bool, error) {
+	const name = "counted_with"
+	now, err := w.db.Texts(ctx, "select coalesce(string_agg(concat_ws(' ', source, unmatched, coalesce(loan, 0) = 0), ', ' order by source), '') from set_sources")
+	if err != nil {
+		return false, err
+	}
+	before, err := w.db.Texts(ctx, "select value from meta where name = $name", duck.Named("name", name))
+	if err != nil || slices.Equal(before, now) {
+		return false, err
+	}
+	if err := w.db.Exec(ctx, "delete from meta where name = $name", duck.Named("name", name)); err != nil {
+		return false, err
+	}
+	return len(before) > 0, w.db.Exec(ctx, "insert into meta values ($name, $value)", duck.Named("name", name), duck.Named("value", now[0]))
 }
 
 // touchedSince is the first run that read anything of the touched payouts. As a number in a query, unlike a
@@ -355,6 +399,12 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		return w.putSettings(ctx, s)
 	case "read":
 		return w.takeReadNote(ctx, n.Body)
+	case "personal_keys":
+		return w.takeKeysNote(ctx, n.Body)
+	case "erasure":
+		return w.takeErasure(ctx, n.Body)
+	case "hold":
+		return w.takeHold(ctx, n.Body)
 	case "erp_intent", "erp_receipt", "erp_abandoned":
 		return w.takeERPNote(ctx, n)
 	case "erp_out", "erp_answers":

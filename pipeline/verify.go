@@ -16,6 +16,7 @@ import (
 
 	"github.com/kvitt/kvitt/load"
 	"github.com/kvitt/kvitt/pipeline/archive"
+	"github.com/kvitt/kvitt/pipeline/personal"
 	kvsql "github.com/kvitt/kvitt/sql"
 	"github.com/kvitt/kvitt/sql/duck"
 	"github.com/kvitt/kvitt/transform"
@@ -61,6 +62,19 @@ func (p *Project) Verify(ctx context.Context) ([]Finding, error) {
 		return out, err
 	}
 	add("archive", "every byte the sources sent is there, unchanged, and the runs are a chain", wrong...)
+
+	if db, err := p.Reader(ctx); err == nil {
+		noted, err := notedKeys(ctx, db)
+		db.Close()
+		wrong := personal.Check(p.path(personalDir), noted)
+		if err != nil {
+			wrong = append(wrong, err.Error())
+		}
+		for i, s := range wrong {
+			wrong[i] = personalDir + "/" + s
+		}
+		add(personalDir, "the keys of what is about persons are what the archive remembers of them", wrong...)
+	}
 
 	complete := true
 	if _, err := os.Stat(p.path("published", marker)); err != nil {

@@ -133,7 +133,7 @@ func (c *client) post(ctx context.Context, query string, vars map[string]any) (a
 }
 
 // needs finds the permission in "You need Order:read permission to access orderConnection."
-var needs = regexp.MustCompile(`(?i)\bneeds? (?:the )?["'\x60]?([A-Za-z]+(?:\.[A-Za-z]+)*:(?:read|write))["'\x60]?`)
+var needs = regexp.MustCompile(`\b([A-Z][A-Za-z]+(?:\.[A-Za-z]+)*:(?:read|write))\b`)
 
 var tooMuch = regexp.MustCompile(`(?i)complexity|limit must be in range|too (?:complex|many)|query depth`)
 

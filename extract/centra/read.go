@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,6 +68,9 @@ func (q *sequence) window(ctx context.Context, w extract.Window) {
 	q.eachAhead(ctx, work)
 }
 
+// unknownFilter is how a server says that its lists cannot be filtered by the time of the last change.
+var unknownFilter = regexp.MustCompile(`(?i)["'\x60]?updatedAt["'\x60]? (?:is not defined|is not accepted|doesn't exist|does not exist)|unknown (?:field|argument|filter)[^"'\x60]*["'\x60]?updatedAt`)
+
 // index adds the order numbers that a list names. Pages are read until one is empty, so that a server
 // that gives less than was asked for hides nothing.
 func (c *client) index(ctx context.Context, l listing, w extract.Window, into map[int64]bool) error {
@@ -106,6 +110,11 @@ func (c *client) index(ctx context.Context, l listing, w extract.Window, into ma
 		a, refused, err := c.post(ctx, query, vars)
 		if err == nil && len(refused) > 0 {
 			err = c.refusedBy(refused)
+			if l.by == "updatedAt" && page == 1 && slices.ContainsFunc(refused, func(r refusal) bool { return unknownFilter.MatchString(r.Message) }) {
+				// What happened to an order since it was made, the other lists tell.
+				l.by = "createdAt"
+				return c.index(ctx, l, w, into)
+			}
 			if l.optional && page == 1 && slices.ContainsFunc(refused, func(r refusal) bool { return unknownField[0].MatchString(r.Message) }) {
 				return nil
 			}

@@ -21,7 +21,7 @@ const maxBody = 64 << 20
 // What a person is told about keys and hosts.
 const (
 	whereTokensAre = "access_token is an organization access token (access_…), made in the Mollie dashboard → More → Developers → Organization access tokens, " +
-		"with the permissions settlements.read, payments.read and refunds.read"
+		"with the permissions settlements.read, payments.read and refunds.read, and balances.read for fees per payment"
 	whereAppsAre = "client_id and client_secret are those of your app in the Mollie dashboard → More → Developers → Your apps"
 	connectAgain = "allow it anew: kvitt connect, with the name of the source"
 )
@@ -105,8 +105,12 @@ func (c *client) ask(ctx context.Context, path string, query url.Values, token s
 	case code == http.StatusUnauthorized:
 		err = &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), whereTokensAre + "; " + c.base.Host + " was asked"}
 	case code == http.StatusForbidden:
+		needs := "settlements.read, payments.read and refunds.read"
+		if strings.HasPrefix(path, "/v2/balances") {
+			needs = "balances.read, or leave it: only fees per payment and the balance's own proof come from it"
+		}
 		err = &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says),
-			c.base.Host + " knows the token but does not let it read this: give it settlements.read, payments.read and refunds.read"}
+			c.base.Host + " knows the token but does not let it read this: give it " + needs}
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		err = fmt.Errorf("%w: %s", extract.ErrTransient, says)
 	case code == http.StatusNotFound: // not Mollie's words: another server, or a path that is not there

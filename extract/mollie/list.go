@@ -116,7 +116,7 @@ func (l list) get(ctx context.Context, query url.Values) (answer, error) {
 	for k, v := range query {
 		q[k] = v
 	}
-	if l.client.test && l.path == "/v2/payments" { // settlements know no test mode
+	if l.client.test && (l.path == "/v2/payments" || strings.HasPrefix(l.path, "/v2/balances")) { // settlements know no test mode
 		q.Set("testmode", "true")
 	}
 	return l.client.get(ctx, l.path, q)

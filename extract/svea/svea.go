@@ -29,6 +29,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 	_ "time/tzdata" // Swedish days must be the same on a machine without time zones
 
@@ -48,6 +49,8 @@ type client struct {
 	merchant, secret string
 	http             *http.Client
 	now              func() time.Time
+	works            atomic.Bool  // a report has been answered: the key is right
+	off              atomic.Int64 // by how much Svea's clock is ahead of now, in nanoseconds; 0 until a 401 says otherwise
 }
 
 // stockholm is where Svea's days turn.
@@ -172,6 +175,7 @@ func (c *client) report(ctx context.Context, day string) (extract.Blob, error) {
 			return fail(&advised{fmt.Errorf("%w: %w", extract.ErrMalformed, err), c.wrongBase()})
 		}
 	}
+	c.works.Store(true)
 	return extract.Blob{Key: key, At: c.now().UTC(), Type: a.typ, Body: a.body, Gone: a.gone}, nil
 }
 
@@ -202,10 +206,10 @@ func hasClients(body []byte) bool {
 }
 
 // orders yields orders by ID. Another merchant's order is refused as a wrong key would be:
-// once the key has been shown to work, such an order is one that is not there.
+// once the key has been shown to work, by an order or a report, such an order is one that is not there.
 func (q *sequence) orders(ctx context.Context, ids []string) {
 	var refused []*placed
-	answered := false
+	answered := q.client.works.Load()
 	whole := q.eachAhead(ctx, list(ids), func(ctx context.Context, id string) (extract.Blob, error) {
 		return q.client.order(ctx, id)
 	}, func(b extract.Blob) bool { answered = true; return true }, func(p *placed) (handled, on bool) {

@@ -278,16 +278,23 @@ func (c *client) refunds(ctx context.Context, id string) ([]extract.Blob, error)
 }
 
 // look finds the order behind a payout line. id is what the line calls it, in the order the names are to
-// be tried, a bar between them. An order is taken when one of its own names is one of those.
+// be tried, a bar between them; then, after "?", what it moved. An order is taken when one of its own names is
+// one of those. The number of an order is that of another order in every other shop: where that is all
+// there is, an order whose money is not the line's is left where it is, for it would be booked.
 func (c *client) look(ctx context.Context, id string) ([]extract.Blob, error) {
-	key := "lookup/" + id + "?on=" + c.now().UTC().Format("2006-01-02")
+	names, moved := settled(id)
+	key := "lookup/" + id + "?on="
+	if moved != nil {
+		key = "lookup/" + id + "&on="
+	}
+	key += c.now().UTC().Format("2006-01-02")
 	var none answer
-	for name := range strings.SplitSeq(id, "|") {
+	for name := range strings.SplitSeq(names, "|") {
 		name = strings.TrimPrefix(strings.TrimSpace(name), "#")
 		if checkID(name) != nil {
 			continue
 		}
-		found, a, err := c.find(ctx, name, func(o called) bool { return o.isCalled(name) })
+		found, a, err := c.find(ctx, name, func(o called) bool { return o.isMeant(name, moved) })
 		if err != nil {
 			return nil, &placed{error: err, where: "/orders?search", key: key}
 		}
@@ -311,7 +318,11 @@ func (c *client) look(ctx context.Context, id string) ([]extract.Blob, error) {
 				return nil, err
 			}
 			if !a.gone {
-				return blobs, nil
+				var o called
+				if json.Unmarshal(a.body, &o) == nil && o.isMeant(name, moved) {
+					return blobs, nil
+				}
+				a.body = []byte("[]") // another order, which is nobody's business here
 			}
 			none = a
 		}
@@ -320,6 +331,26 @@ func (c *client) look(ctx context.Context, id string) ([]extract.Blob, error) {
 		return nil, nil // no name that could be asked for
 	}
 	return []extract.Blob{{Key: key, At: c.now().UTC(), Type: none.typ, Body: none.body, Gone: true}}, nil
+}
+
+// An amount is what a payout line moved, > 0 to us.
+type amount struct {
+	minor    int64
+	currency string
+}
+
+// settled takes the ID of a look-up apart. Where it does not say what was moved there is nothing to compare with.
+func settled(id string) (names string, moved *amount) {
+	names, query, found := strings.Cut(id, "?minor=")
+	if !found {
+		return id, nil
+	}
+	minor, currency, _ := strings.Cut(query, "&currency=")
+	n, err := strconv.ParseInt(minor, 10, 64)
+	if err != nil {
+		return id, nil
+	}
+	return names, &amount{n, currency}
 }
 
 // find asks the shop's own search for name, and returns the IDs of the orders it found that are meant. The
@@ -349,6 +380,11 @@ type called struct {
 	OrderKey    text   `json:"order_key"`
 	Transaction text   `json:"transaction_id"`
 	Meta        []meta `json:"meta_data"`
+	Total       text   `json:"total"`
+	Currency    text   `json:"currency"`
+	Refunds     []struct {
+		Total text `json:"total"`
+	} `json:"refunds"`
 }
 
 type meta struct {
@@ -356,21 +392,64 @@ type meta struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// isCalled reports whether name is one of the names of o by which a provider may know it.
-func (o called) isCalled(name string) bool {
+// isMeant reports whether a payout line that calls an order name, and moved that much, can mean o.
+func (o called) isMeant(name string, moved *amount) bool {
+	own, number := o.isCalled(name)
+	return own || number && (moved == nil || o.has(*moved))
+}
+
+// isCalled reports whether name is a name that o alone has, or one that is counted in each shop, by which a provider may know it.
+func (o called) isCalled(name string) (own, number bool) {
 	want := normal(name)
-	for _, n := range []text{o.Number, o.ID, o.Transaction, o.OrderKey} {
-		if n != "" && normal(n.String()) == want {
-			return true
-		}
-	}
+	is := func(n text) bool { return n != "" && normal(n.String()) == want }
+	own = is(o.Transaction) || is(o.OrderKey)
+	number = is(o.Number) || is(o.ID)
 	for _, m := range o.Meta {
 		var v text
-		if json.Unmarshal(m.Value, &v) == nil && v != "" && strings.HasPrefix(m.Key.String(), "_") && normal(v.String()) == want && len(want) > 5 {
+		if json.Unmarshal(m.Value, &v) == nil && strings.HasPrefix(m.Key.String(), "_") && is(v) && len(want) > 5 {
+			if strings.Contains(m.Key.String(), "order_number") { // numbers that a plugin counts
+				number = true
+			} else {
+				own = true
+			}
+		}
+	}
+	return own, number
+}
+
+// has reports whether an amount is all of o, or one of its refunds. Where the shop names no refunds,
+// any that o has room for.
+func (o called) has(moved amount) bool {
+	if o.Currency != "" && !strings.EqualFold(o.Currency.String(), moved.currency) {
+		return false
+	}
+	if moved.minor >= 0 {
+		return minor(o.Total, moved.currency) == moved.minor
+	}
+	for _, r := range o.Refunds {
+		if m := minor(r.Total, moved.currency); m == moved.minor || m == -moved.minor {
 			return true
 		}
 	}
-	return false
+	return len(o.Refunds) == 0 && minor(o.Total, moved.currency) >= -moved.minor
+}
+
+// minor is a decimal in minor units; 0 if it is none.
+func minor(t text, currency string) int64 {
+	places := 2
+	switch strings.ToUpper(currency) {
+	case "JPY", "KRW", "VND", "CLP", "XOF", "XAF", "PYG", "UGX":
+		places = 0
+	case "KWD", "BHD", "OMR", "JOD", "TND", "IQD", "LYD":
+		places = 3
+	}
+	whole, part, _ := strings.Cut(strings.TrimSpace(t.String()), ".")
+	part += "000"
+	n, err := strconv.ParseInt(whole+part[:places], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // A text is a JSON string, or a number as it is written.
