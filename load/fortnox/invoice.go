@@ -332,6 +332,12 @@ func (t *Target) credit(ctx context.Context, d load.Document, body wireInvoice, 
 		return nil, err
 	}
 	original := got.Invoice
+	if original != nil && body.YourOrderNumber == "" { // its order is gone from where it was sold
+		body.YourOrderNumber = original.YourOrderNumber
+		if body.ExternalInvoiceReference1 == "" {
+			body.ExternalInvoiceReference1 = original.ExternalInvoiceReference1
+		}
+	}
 	if original == nil || bool(original.Cancelled) || !bool(original.Booked) {
 		return post()
 	}
