@@ -25,8 +25,8 @@ func (q *sequence) balanceTransactions(ctx context.Context, w extract.Window) {
 		return
 	}
 	for _, id := range accounts {
-		if err := checkID(id); err != nil {
-			q.fail(err, "")
+		if err := extract.CheckID(id, 255); err != nil {
+			q.Fail(err, "")
 			return
 		}
 		l := list{client: q.client, path: "/v2/balances/" + url.PathEscape(id) + "/transactions", name: "balance_transactions", mayBeGone: true}
@@ -48,7 +48,7 @@ func (q *sequence) balanceTransactions(ctx context.Context, w extract.Window) {
 func (q *sequence) pagesOf(ctx context.Context, l list, key string, more func(page) bool) bool {
 	for p, err := range l.pages(ctx) {
 		if err != nil {
-			q.fail(err, "")
+			q.Fail(err, "")
 			return false
 		}
 		b := extract.Blob{Key: key, At: q.client.now().UTC(), Type: p.typ, Body: p.body, Gone: p.gone}
@@ -57,7 +57,7 @@ func (q *sequence) pagesOf(ctx context.Context, l list, key string, more func(pa
 		} else if p.from != "" {
 			b.Key = p.key(key)
 		}
-		if !q.yield(b, nil) {
+		if !q.Yield(b, nil) {
 			return false
 		}
 		if !more(p) {

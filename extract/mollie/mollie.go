@@ -86,26 +86,26 @@ type client struct {
 // of it (Mollie is down) ends the sequence, and so does an answer that the token is wrong.
 func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extract.Blob, error] {
 	return func(yield func(extract.Blob, error) bool) {
-		q := &sequence{client: c, stream: r.Stream, yield: yield}
+		q := &sequence{Feed: extract.Feed{Source: c.name, Stream: r.Stream, Yield: yield}, client: c}
 		switch {
 		case r.Stream == settlements && r.IDs == nil:
 			q.settlementList(ctx, r.Window)
 		case r.Stream == settlements:
-			q.eachAhead(ctx, r.IDs, c.settlement)
+			q.Ahead(ctx, ahead, r.IDs, c.settlement)
 		case r.Stream == settlementLines && r.IDs != nil:
-			q.eachAhead(ctx, r.IDs, c.settlementLines)
+			q.Ahead(ctx, ahead, r.IDs, c.settlementLines)
 		case r.Stream == paymentList && r.IDs == nil:
 			q.paymentList(ctx, r.Window)
 		case r.Stream == payments && r.IDs != nil:
-			q.eachAhead(ctx, r.IDs, c.payment)
+			q.Ahead(ctx, ahead, r.IDs, c.payment)
 		case r.Stream == balanceTransactions && r.IDs == nil:
 			q.balanceTransactions(ctx, r.Window)
 		case r.Stream == settlementLines || r.Stream == payments:
-			q.fail(fmt.Errorf("%w: %s are read by ID", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: %s are read by ID", extract.ErrRefused, r.Stream), "")
 		case r.Stream == paymentList || r.Stream == balanceTransactions:
-			q.fail(fmt.Errorf("%w: %s is read by window", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: %s is read by window", extract.ErrRefused, r.Stream), "")
 		default:
-			q.fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
 		}
 	}
 }

@@ -60,8 +60,8 @@ func Source() extract.Source {
 		},
 		Open:     Open,
 		Personal: personal, NotPersonal: []string{"country"},
-		Hook:     hook(),
-		Consent:  consent,
+		Hook:    hook(),
+		Consent: consent,
 	}
 }
 

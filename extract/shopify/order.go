@@ -93,14 +93,14 @@ func (r *reading) ask(query func() string, vars map[string]any) (dataOf, error) 
 		}
 		var d dataOf
 		if err := json.Unmarshal(rep.data, &d); err != nil {
-			return d, &advised{fmt.Errorf("%w: %w", extract.ErrMalformed, err), r.c.wrongBase()}
+			return d, extract.Advise(fmt.Errorf("%w: %w", extract.ErrMalformed, err), r.c.wrongBase())
 		}
 		if d.Order != nil {
 			if r.updated != "" && d.Order.UpdatedAt != r.updated {
 				return d, errChanged
 			}
 			if d.Order.ID != "" && d.Order.ID != r.id {
-				return d, fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, clip(r.id), clip(d.Order.ID))
+				return d, fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, extract.Clip(r.id), extract.Clip(d.Order.ID))
 			}
 		}
 		r.answers = append(r.answers, rep.body)
@@ -154,7 +154,7 @@ func (r *reading) read() (*orderOf, bool, error) {
 		return nil, false, nil
 	}
 	if o.ID == "" {
-		return nil, false, &advised{fmt.Errorf("%w: the answer has no order", extract.ErrMalformed), c.wrongBase()}
+		return nil, false, extract.Advise(fmt.Errorf("%w: the answer has no order", extract.ErrMalformed), c.wrongBase())
 	}
 	r.updated = o.UpdatedAt
 	asked := func(first int) int { return max(first>>max(c.sizes.halved.Load(), halved), 1) }
@@ -331,7 +331,7 @@ const gid = "gid://shopify/Order/"
 // order returns one order by its GID; nothing when the shop does not know it, with the answer that says so.
 func (c *client) order(ctx context.Context, id string) (blob *extract.Blob, o *orderOf, none []byte, err error) {
 	key := "order/" + strings.TrimPrefix(id, gid)
-	place := func(err error) error { return &placed{error: err, where: c.path(), key: key} }
+	place := func(err error) error { return extract.At(err, c.path(), key) }
 	for tries := 1; ; tries++ {
 		r := &reading{c: c, ctx: ctx, id: id}
 		o, ok, err := r.read()
@@ -360,9 +360,9 @@ var digits = regexp.MustCompile(`^[0-9]{1,20}$`)
 // orderNamed returns an order by its GID, its number in Shopify's URLs or its name ("#1001").
 func (c *client) orderNamed(ctx context.Context, id string) ([]extract.Blob, error) {
 	key := "order/" + id
-	place := func(err error) error { return &placed{error: err, where: c.path(), key: key} }
+	place := func(err error) error { return extract.At(err, c.path(), key) }
 	if id == "" || len(id) > 255 || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
-		return nil, place(fmt.Errorf("%w: %q is no ID and no name of an order", extract.ErrRefused, clip(id)))
+		return nil, place(fmt.Errorf("%w: %q is no ID and no name of an order", extract.ErrRefused, extract.Clip(id)))
 	}
 	var none []byte
 	if full := gid + strings.TrimPrefix(id, gid); digits.MatchString(strings.TrimPrefix(id, gid)) {
@@ -395,7 +395,7 @@ func (c *client) orderNamed(ctx context.Context, id string) ([]extract.Blob, err
 		}
 	}
 	if all, known := c.readsAll(ctx); known && !all {
-		return nil, place(&advised{fmt.Errorf("%w: %s is not found, and the app may not see orders older than 60 days", extract.ErrAuth, id), needsAll})
+		return nil, place(extract.Advise(fmt.Errorf("%w: %s is not found, and the app may not see orders older than 60 days", extract.ErrAuth, id), needsAll))
 	}
 	return []extract.Blob{{Key: key, At: c.now().UTC(), Type: "application/json", Body: none, Gone: true}}, nil
 }
@@ -407,7 +407,7 @@ func (c *client) orderNamed(ctx context.Context, id string) ([]extract.Blob, err
 func (c *client) orderPaid(ctx context.Context, id string) ([]extract.Blob, error) {
 	payment, query, _ := strings.Cut(id, "?minor=")
 	minor, currency, _ := strings.Cut(query, "&currency=")
-	place := func(err error) error { return &placed{error: err, where: c.path(), key: "payment/" + id} }
+	place := func(err error) error { return extract.At(err, c.path(), "payment/"+id) }
 	if payment == "" || len(payment) > 255 || strings.ContainsFunc(payment, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
 		return nil, nil
 	}
@@ -512,7 +512,7 @@ func (c *client) search(ctx context.Context, query string) ([]orderOf, []byte, e
 	}
 	var d dataOf
 	if err := json.Unmarshal(rep.data, &d); err != nil || d.Orders == nil {
-		return nil, nil, &advised{fmt.Errorf("%w: the answer has no list of orders", extract.ErrMalformed), c.wrongBase()}
+		return nil, nil, extract.Advise(fmt.Errorf("%w: the answer has no list of orders", extract.ErrMalformed), c.wrongBase())
 	}
 	return d.Orders.Nodes, rep.body, nil
 }
@@ -558,7 +558,7 @@ func (q *sequence) changed(ctx context.Context, w extract.Window) {
 	if !w.Until.IsZero() {
 		terms = append(terms, "updated_at:<'"+w.Until.UTC().Format(time.RFC3339)+"'")
 	}
-	fail := func(err error) { q.fail(&placed{error: err, where: c.path() + " orders"}, "") }
+	fail := func(err error) { q.Fail(extract.At(err, c.path()+" orders", ""), "") }
 	// An order that changes meanwhile moves to the end of the list and may be met twice: the
 	// list is read to its end first, and each order once.
 	var ids []string
@@ -572,7 +572,7 @@ func (q *sequence) changed(ctx context.Context, w extract.Window) {
 		}
 		var d dataOf
 		if err := json.Unmarshal(rep.data, &d); err != nil || d.Orders == nil {
-			fail(&advised{fmt.Errorf("%w: the answer has no list of orders", extract.ErrMalformed), c.wrongBase()})
+			fail(extract.Advise(fmt.Errorf("%w: the answer has no list of orders", extract.ErrMalformed), c.wrongBase()))
 			return
 		}
 		for _, o := range d.Orders.Nodes {
@@ -596,7 +596,7 @@ func (q *sequence) changed(ctx context.Context, w extract.Window) {
 		seen[next] = true
 		after = next
 	}
-	whole := q.eachAhead(ctx, ids, func(ctx context.Context, id string) ([]extract.Blob, error) {
+	whole := q.Ahead(ctx, ahead, ids, func(ctx context.Context, id string) ([]extract.Blob, error) {
 		b, _, _, err := c.order(ctx, id)
 		if b == nil {
 			return nil, err // deleted since the list was read
@@ -607,7 +607,7 @@ func (q *sequence) changed(ctx context.Context, w extract.Window) {
 		return
 	}
 	if all, known := c.readsAll(ctx); known && !all {
-		fail(&advised{fmt.Errorf("%w: orders from before %s were asked for, and the app may not see them: it lacks read_all_orders",
-			extract.ErrAuth, c.now().Add(-history).UTC().Format(time.DateOnly)), needsAll})
+		fail(extract.Advise(fmt.Errorf("%w: orders from before %s were asked for, and the app may not see them: it lacks read_all_orders",
+			extract.ErrAuth, c.now().Add(-history).UTC().Format(time.DateOnly)), needsAll))
 	}
 }

@@ -3,14 +3,12 @@ package svea
 import (
 	"context"
 	"crypto/sha512"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -103,17 +101,17 @@ func (c *client) try(ctx context.Context, path string, query url.Values, timesta
 	req.Header.Set("Accept", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return answer{}, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return answer{}, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	if len(body) > maxBody {
 		return answer{}, fmt.Errorf("%w: an answer of more than %d MB", extract.ErrMalformed, maxBody>>20)
 	}
-	a := answer{body: body, typ: mediaType(resp.Header)}
+	a := answer{body: body, typ: extract.MediaType(resp.Header, "application/octet-stream")}
 	says := explained(resp.Status, body)
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK:
@@ -124,35 +122,20 @@ func (c *client) try(ctx context.Context, path string, query url.Values, timesta
 		return a, nil
 	case code == http.StatusUnauthorized:
 		at, _ := http.ParseTime(resp.Header.Get("Date"))
-		return answer{}, &unauthorized{&advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongKey()}, at}
+		return answer{}, &unauthorized{extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongKey()), at}
 	case code == http.StatusForbidden:
 		return answer{}, &forbidden{says: says, body: body, typ: a.typ}
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		return answer{}, fmt.Errorf("%w: %s", extract.ErrTransient, says)
 	case code == http.StatusNotFound:
-		return answer{}, &advised{fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase())
 	case code >= 400:
 		return answer{}, fmt.Errorf("%w: %s", extract.ErrRefused, says)
 	case code >= 300:
-		return answer{}, &advised{fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase())
 	default:
-		return answer{}, &advised{fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase())
 	}
-}
-
-// unreachable says why no whole answer came. The address is cut from the message: the
-// error's Where names the path.
-func (c *client) unreachable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &advised{fmt.Errorf("%w: %w", extract.ErrRefused, err), c.wrongBase()}
-	}
-	return fmt.Errorf("%w: %w", extract.ErrTransient, err)
 }
 
 // explained returns status followed by what Svea says, on one line of reasonable length.
@@ -168,12 +151,12 @@ func explained(status string, body []byte) string {
 	says := status
 	for _, code := range []any{r.Code, r.ErrorCode} {
 		if s := fmt.Sprint(code); code != nil && s != "" {
-			says += ", " + clip(s)
+			says += ", " + extract.Clip(s)
 		}
 	}
 	for _, m := range []string{r.Message, r.ErrorMessage, r.Detail} {
 		if m != "" {
-			says += ": " + clip(strings.Join(strings.Fields(m), " "))
+			says += ": " + extract.Clip(strings.Join(strings.Fields(m), " "))
 		}
 	}
 	return says
@@ -183,21 +166,6 @@ func explained(status string, body []byte) string {
 func isPage(a answer) bool {
 	return a.typ == "text/html" || strings.HasPrefix(strings.TrimSpace(string(a.body)), "<")
 }
-
-func mediaType(h http.Header) string {
-	if t, _, err := mime.ParseMediaType(h.Get("Content-Type")); err == nil && t != "" {
-		return t
-	}
-	return "application/octet-stream"
-}
-
-// An advised error carries what a person can do about it.
-type advised struct {
-	error
-	do string
-}
-
-func (a *advised) Unwrap() error { return a.error }
 
 // whereKeysAre says where a merchant finds the two keys.
 const whereKeysAre = "merchant_id and secret are those of the checkout merchant (one shop in one country), from Svea's integration support or PaymentAdmin"

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ func (q *sequence) orderList(ctx context.Context, w extract.Window) {
 			return
 		}
 		if walk == maxWalks {
-			q.fail(&placed{error: fmt.Errorf("%w: the list of orders got shorter each of the %d times it was read", extract.ErrTransient, walk), where: "/orders"}, "")
+			q.Fail(extract.At(fmt.Errorf("%w: the list of orders got shorter each of the %d times it was read", extract.ErrTransient, walk), "/orders", ""), "")
 			return
 		}
 	}
@@ -83,7 +84,7 @@ func (q *sequence) trash(ctx context.Context, query, named url.Values) {
 			return
 		}
 		if err != nil {
-			q.fail(err, "")
+			q.Fail(err, "")
 			return
 		}
 		var list []struct {
@@ -92,7 +93,7 @@ func (q *sequence) trash(ctx context.Context, query, named url.Values) {
 		if json.Unmarshal(p.blob.Body, &list) != nil || len(list) == 0 || list[0].Status != "trash" {
 			return
 		}
-		if !q.yield(p.blob, nil) || p.pages >= 0 && n >= p.pages || p.pages < 0 && p.elements < pageSize {
+		if !q.Yield(p.blob, nil) || p.pages >= 0 && n >= p.pages || p.pages < 0 && p.elements < pageSize {
 			return
 		}
 	}
@@ -107,16 +108,18 @@ func (q *sequence) walk(ctx context.Context, query, named url.Values) (shrunk, o
 	read := 0
 	take := func(p page, err error) bool {
 		if err != nil {
-			q.fail(err, "")
+			q.Fail(err, "")
 			return false
 		}
 		if read++; read > maxPages {
-			q.fail(&placed{error: fmt.Errorf("%w: a list of more than %d pages", extract.ErrMalformed, maxPages), where: "/orders"}, "")
+			q.Fail(extract.At(fmt.Errorf("%w: a list of more than %d pages", extract.ErrMalformed, maxPages), "/orders", ""), "")
 			return false
 		}
 		if read > 1 && p.elements > 0 && bytes.Equal(p.blob.Body, last.blob.Body) {
-			q.fail(&placed{error: &advised{fmt.Errorf("%w: page %d repeats the one before it", extract.ErrMalformed, read),
-				"something between kvitt and the shop caches its answers without looking at the page: let it pass " + api}, where: "/orders"}, "")
+			q.Fail(extract.At(extract.Advise(fmt.Errorf("%w: page %d repeats the one before it", extract.ErrMalformed, read),
+				"something between kvitt and the shop caches its answers without looking at the page: let it pass "+api),
+				"/orders", ""),
+				"")
 			return false
 		}
 		shrunk = shrunk || p.total >= 0 && p.total < most
@@ -125,7 +128,7 @@ func (q *sequence) walk(ctx context.Context, query, named url.Values) (shrunk, o
 		if p.elements == 0 && read > 1 {
 			return true // a page past the end says nothing
 		}
-		return q.yield(p.blob, nil)
+		return q.Yield(p.blob, nil)
 	}
 	if !take(get(ctx, 1)) {
 		return false, false
@@ -138,7 +141,7 @@ func (q *sequence) walk(ctx context.Context, query, named url.Values) (shrunk, o
 				numbers = append(numbers, n)
 			}
 			ok := true
-			extract.Ahead(ctx, ahead, numbers, get, func(p page, err error) bool { ok = take(p, err); return ok })
+			extract.Ahead(ctx, ahead, slices.Values(numbers), get, func(p page, err error) bool { ok = take(p, err); return ok })
 			if !ok {
 				return false, false
 			}
@@ -159,18 +162,18 @@ func (c *client) page(ctx context.Context, query, named url.Values, n int) (page
 		asked[k] = v
 	}
 	fail := func(err error) (page, error) {
-		return page{}, &placed{error: err, where: fmt.Sprintf("/orders page %d", n)}
+		return page{}, extract.At(err, fmt.Sprintf("/orders page %d", n), "")
 	}
 	a, err := c.get(ctx, "/orders", asked)
 	if err != nil {
 		return fail(err)
 	}
 	if a.gone {
-		return fail(&advised{fmt.Errorf("%w: 404 for a list", extract.ErrRefused), c.wrongBase()})
+		return fail(extract.Advise(fmt.Errorf("%w: 404 for a list", extract.ErrRefused), c.wrongBase()))
 	}
 	var elements []json.RawMessage
 	if err := json.Unmarshal(a.body, &elements); err != nil || elements == nil {
-		return fail(&advised{fmt.Errorf("%w: no list of orders", extract.ErrMalformed), c.wrongBase()})
+		return fail(extract.Advise(fmt.Errorf("%w: no list of orders", extract.ErrMalformed), c.wrongBase()))
 	}
 	key := "orders?"
 	if len(named) > 0 {
@@ -204,7 +207,7 @@ func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 	id = strings.TrimPrefix(strings.TrimSpace(id), "#")
 	key := "order/" + id
 	if err := checkID(id); err != nil {
-		return nil, &placed{error: err, where: "/orders", key: key}
+		return nil, extract.At(err, "/orders", key)
 	}
 	var missing answer
 	if isID(id) {
@@ -217,7 +220,7 @@ func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 	found, a, err := c.find(ctx, id, func(o called) bool { return normal(o.Number.String()) == normal(id) })
 	switch {
 	case err != nil:
-		return nil, &placed{error: err, where: "/orders?search", key: key}
+		return nil, extract.At(err, "/orders?search", key)
 	case len(found) == 1:
 		blobs, _, err := c.byID(ctx, found[0])
 		return blobs, err
@@ -231,7 +234,7 @@ func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 func (c *client) byID(ctx context.Context, id string) ([]extract.Blob, answer, error) {
 	key := "order/" + id
 	fail := func(err error) ([]extract.Blob, answer, error) {
-		return nil, answer{}, &placed{error: err, where: "/orders/" + id, key: key}
+		return nil, answer{}, extract.At(err, "/orders/"+id, key)
 	}
 	a, err := c.get(ctx, "/orders/"+id, nil)
 	if err != nil {
@@ -240,7 +243,7 @@ func (c *client) byID(ctx context.Context, id string) ([]extract.Blob, answer, e
 	if !a.gone {
 		var o called
 		if err := json.Unmarshal(a.body, &o); err != nil || o.ID.String() != id {
-			return fail(&advised{fmt.Errorf("%w: order %s was asked for, %s came", extract.ErrMalformed, id, clip("\""+o.ID.String()+"\"")), c.wrongBase()})
+			return fail(extract.Advise(fmt.Errorf("%w: order %s was asked for, %s came", extract.ErrMalformed, id, clip("\""+o.ID.String()+"\"")), c.wrongBase()))
 		}
 		if len(c.settings) > 0 {
 			key += "?" + readable(c.settings)
@@ -256,7 +259,7 @@ func (c *client) refunds(ctx context.Context, id string) ([]extract.Blob, error)
 	order, _, _ := strings.Cut(id, "?")
 	path := "/orders/" + url.PathEscape(order) + "/refunds"
 	fail := func(err error) ([]extract.Blob, error) {
-		return nil, &placed{error: err, where: path, key: key}
+		return nil, extract.At(err, path, key)
 	}
 	if !isID(order) {
 		return fail(fmt.Errorf("%w: %q is no order ID", extract.ErrRefused, order))
@@ -268,7 +271,7 @@ func (c *client) refunds(ctx context.Context, id string) ([]extract.Blob, error)
 	if !a.gone {
 		var list []json.RawMessage
 		if err := json.Unmarshal(a.body, &list); err != nil || list == nil {
-			return fail(&advised{fmt.Errorf("%w: no list of refunds", extract.ErrMalformed), c.wrongBase()})
+			return fail(extract.Advise(fmt.Errorf("%w: no list of refunds", extract.ErrMalformed), c.wrongBase()))
 		}
 		if n := number(a.header, "X-WP-TotalPages"); n > 1 {
 			return fail(fmt.Errorf("%w: more than %d refunds of one order", extract.ErrMalformed, pageSize))
@@ -296,7 +299,7 @@ func (c *client) look(ctx context.Context, id string) ([]extract.Blob, error) {
 		}
 		found, a, err := c.find(ctx, name, func(o called) bool { return o.isMeant(name, moved) })
 		if err != nil {
-			return nil, &placed{error: err, where: "/orders?search", key: key}
+			return nil, extract.At(err, "/orders?search", key)
 		}
 		if len(found) > 0 {
 			var blobs []extract.Blob
@@ -362,7 +365,7 @@ func (c *client) find(ctx context.Context, name string, meant func(called) bool)
 	}
 	var list []called
 	if a.gone || json.Unmarshal(a.body, &list) != nil {
-		return nil, answer{}, &advised{fmt.Errorf("%w: no list of orders", extract.ErrMalformed), c.wrongBase()}
+		return nil, answer{}, extract.Advise(fmt.Errorf("%w: no list of orders", extract.ErrMalformed), c.wrongBase())
 	}
 	var ids []string
 	for _, o := range list {
