@@ -93,6 +93,9 @@ func (w *work) createSchema(ctx context.Context) error {
 		if err := w.db.Exec(ctx, kvsql.Views()); err != nil {
 			return err
 		}
+		if err := w.db.Exec(ctx, kvsql.Kept()); err != nil {
+			return err
+		}
 		return w.db.Exec(ctx, "insert into meta values ('schema', $v), ('position', '')", duck.Named("v", schemaVersion))
 	})
 	if err != nil {

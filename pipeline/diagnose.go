@@ -25,33 +25,53 @@ func (p *Project) Diagnose(ctx context.Context, id string) ([]transform.Cause, e
 }
 
 func diagnose(ctx context.Context, db *duck.DB, id string) ([]transform.Cause, error) {
-	var kind, document, reason, evidence, suggestion string
-	var isLine bool
-	found, err := db.One(ctx, `select kind, document_id, coalesce(reason, ''), coalesce(evidence, ''), coalesce(suggestion, ''), line_id is not null
-		from recon.exceptions where exception_id::varchar = $id order by status limit 1`, []any{duck.Named("id", id)}, &kind, &document, &reason, &evidence, &suggestion, &isLine)
+	if _, last := idRange(id); last != strings.ToLower(id) {
+		return nil, fmt.Errorf("%w: exception %s", ErrUnknownRef, id)
+	}
+	var x KnownException
+	found, err := db.One(ctx, "select "+knownColumns+" from recon.exceptions where exception_id = "+duck.Quote(id)+"::uuid order by status limit 1", nil, x.into()...)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: exception %s", ErrUnknownRef, id)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return x.Causes(ctx, db)
+}
+
+// A KnownException is what an exception says of itself.
+type KnownException struct {
+	ID, Kind, Document, Reason, Evidence, Suggestion string
+	IsLine                                           bool // it is about a payout line
+}
+
+const knownColumns = "exception_id::varchar, kind, document_id, coalesce(reason, ''), coalesce(evidence, ''), coalesce(suggestion, ''), line_id is not null"
+
+// into are where knownColumns are read to.
+func (x *KnownException) into() []any {
+	return []any{&x.ID, &x.Kind, &x.Document, &x.Reason, &x.Evidence, &x.Suggestion, &x.IsLine}
+}
+
+// Causes ranks what may lie behind it, by the published ledger that it is from.
+func (x *KnownException) Causes(ctx context.Context, db *duck.DB) ([]transform.Cause, error) {
 	switch {
-	case !found:
-		return nil, fmt.Errorf("%w: exception %s", ErrUnknownRef, id)
-	case isLine:
-		f, sought, err := lineFacts(ctx, db, id)
+	case x.IsLine:
+		f, sought, err := lineFacts(ctx, db, x.ID)
 		if err != nil {
 			return nil, err
 		}
 		if sought {
 			return transform.LineCauses(f), nil
 		}
-	case kind == "payout_does_not_add_up":
-		f, err := payoutFacts(ctx, db, document)
+	case x.Kind == "payout_does_not_add_up":
+		f, err := payoutFacts(ctx, db, x.Document)
 		if err != nil {
 			return nil, err
 		}
 		return transform.PayoutCauses(f), nil
 	}
 	// What the rules found is the cause itself.
-	return []transform.Cause{{Name: kind, Says: reason, Evidence: evidence, Action: suggestion, Weight: 90}}, nil
+	return []transform.Cause{{Name: x.Kind, Says: x.Reason, Evidence: x.Evidence, Action: x.Suggestion, Weight: 90}}, nil
 }
 
 func payoutFacts(ctx context.Context, db *duck.DB, document string) (transform.PayoutFacts, error) {
@@ -216,6 +236,9 @@ func abs(n int64) int64 { return max(n, -n) }
 func lineFacts(ctx context.Context, db *duck.DB, id string) (f transform.LineFacts, sought bool, err error) {
 	var at, newest duck.NullTime
 	var kind, refs string
+	if err := db.Exec(ctx, "create or replace temp table sought_line as select * from payout_lines where line_id = "+duck.Quote(id)+"::uuid"); err != nil {
+		return f, false, err
+	}
 	named := duck.Named("id", id)
 	if _, err = db.One(ctx, `select l.line_id::varchar, l.source, l.payout_id, l.currency, coalesce(w.kind, ''),
 			case when w.kind = 'sale' and l.gross_minor > 0 then 'delivery' when w.kind = 'refund' and l.gross_minor < 0 then 'refund' else '' end,
@@ -224,11 +247,11 @@ func lineFacts(ctx context.Context, db *duck.DB, id string) (f transform.LineFac
 				and not exists (select 1 from documents as d where d.source = l.source and d.order_id = l.order_key),
 			exists (select 1 from set_sources where is_shop),
 			(select max(d.event_at) from documents as d left join set_sources as s on s.source = d.source where d.kind in ('delivery', 'refund') and (d.source = l.source or s.is_shop))
-		from payout_lines as l
+		from sought_line as l
 		inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
 		left join line_words as w on w.source = l.source and coalesce(p.booked_run, 2147483647) between w.from_run and coalesce(w.to_run, 2147483647)
 			and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
-		where l.line_id = $id::uuid limit 1`, []any{named}, &f.Line, &f.Source, &f.Payout, &f.Currency, &kind, &f.Settles, &f.Amount, &at, &f.Reference, &f.Order, &f.Event, &f.RowOff, &refs,
+		limit 1`, nil, &f.Line, &f.Source, &f.Payout, &f.Currency, &kind, &f.Settles, &f.Amount, &at, &f.Reference, &f.Order, &f.Event, &f.RowOff, &refs,
 		&f.Gone, &f.IsShop, &newest); err != nil {
 		return f, false, err
 	}
@@ -240,7 +263,7 @@ func lineFacts(ctx context.Context, db *duck.DB, id string) (f transform.LineFac
 		f.Newest = time.Time{}
 	}
 	if err = db.Each(ctx, `
-		with l as (select * from payout_lines where line_id = $id::uuid),
+		with l as (select * from sought_line),
 		pairs as (
 			select k.document_id, 'event_id ' || k.value as said, 1 as rung from l inner join document_keys as k on k.key_type = 'event_id' and k.value = l.event_key
 			union all
@@ -285,7 +308,7 @@ func lineFacts(ctx context.Context, db *duck.DB, id string) (f transform.LineFac
 		from documents as d
 		inner join document_states as t on t.document_id = d.document_id and t.state = 'booked'
 		left join set_sources as s on s.source = d.source
-		cross join (select * from payout_lines where line_id = $id::uuid) as l
+		cross join sought_line as l
 		where d.kind = $settles and d.currency = l.currency and d.amount_minor = abs(l.gross_minor) and (d.source = l.source or s.is_shop)
 			and d.event_at between l.event_at - interval 45 days and l.event_at + interval 45 days
 			and d.document_id not in (select document_id from line_matches where state = 'matched' and document_id is not null)
@@ -296,5 +319,5 @@ func lineFacts(ctx context.Context, db *duck.DB, id string) (f transform.LineFac
 		}
 		f.Near = append(f.Near, n)
 		return nil
-	}, named, duck.Named("settles", f.Settles))
+	}, duck.Named("settles", f.Settles))
 }

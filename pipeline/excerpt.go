@@ -21,13 +21,16 @@ import (
 // maxExcerpt is how many bytes of one place are shown, maxExcerpts how many places.
 const maxExcerpt, maxExcerpts = 4000, 20
 
+const sentTitle = "what the source sent, personal data masked"
+
 // masked stands in for personal data.
 const masked = "***"
 
 // excerpts reads the exact bytes that what was found comes from, out of the archive, with where they
 // begin in what the source sent. Values under the sources' personal keys are masked.
-func (p *Project) excerpts(ctx context.Context, db *duck.DB, limit int) (duck.Table, bool, error) {
-	t := duck.Table{Columns: []string{"of", "locator", "offset", "sent"}, Numeric: []bool{false, false, true, false}}
+func (p *Project) excerpts(ctx context.Context, db *duck.DB, max StoryLimits) (Chapter, error) {
+	c := Chapter{Title: sentTitle, Table: duck.Table{Columns: []string{"of", "locator", "offset", "sent"}, Numeric: []bool{false, false, true, false}}}
+	limit := max.Rows
 	if limit == 0 || limit > maxExcerpts {
 		limit = maxExcerpts
 	}
@@ -37,7 +40,7 @@ func (p *Project) excerpts(ctx context.Context, db *duck.DB, limit int) (duck.Ta
 	}
 	var places []place
 	if err := db.Each(ctx, `select distinct x.of, x.locator, b.source, coalesce(b.media_type, ''), b.sha256, b.size, b.place_run, b.place_offset, b.place_length
-		from (`+foundBytes+`) as x inner join blobs as b using (blob_id) where not coalesce(b.gone, false) order by 1, 2 limit `+fmt.Sprint(limit+1), func(scan func(...any) error) error {
+		from found_bytes as x inner join blobs as b using (blob_id) where not coalesce(b.gone, false) order by 1, 2 limit `+fmt.Sprint(limit+1), func(scan func(...any) error) error {
 		var x place
 		var sum string
 		if err := scan(&x.of, &x.locator, &x.source, &x.media, &sum, &x.content.Size, &x.content.Place.Run, &x.content.Place.Offset, &x.content.Place.Length); err != nil {
@@ -49,22 +52,28 @@ func (p *Project) excerpts(ctx context.Context, db *duck.DB, limit int) (duck.Ta
 		places = append(places, x)
 		return nil
 	}); err != nil || len(places) == 0 {
-		return t, false, err
+		return c, err
 	}
-	more := len(places) > limit
+	c.More = len(places) > limit
 	places = places[:min(len(places), limit)]
+	for _, x := range places {
+		if max.Large > 0 && x.content.Size > max.Large {
+			c.LeftOut = true
+			return c, nil
+		}
+	}
 	arch, err := archive.Open(p.path("archive"), archive.Options{ReadOnly: true})
 	if err != nil {
-		return t, false, fmt.Errorf("archive: %w", err)
+		return c, fmt.Errorf("archive: %w", err)
 	}
 	for _, x := range places {
 		at, sent, err := p.excerpt(arch, x.content, x.source, x.media, x.locator)
 		if err != nil {
 			sent = err.Error()
 		}
-		t.Rows = append(t.Rows, []duck.Cell{{Text: x.of}, {Text: x.locator}, {Text: fmt.Sprint(at), Bare: true}, {Text: sent}})
+		c.Table.Rows = append(c.Table.Rows, []duck.Cell{{Text: x.of}, {Text: x.locator}, {Text: fmt.Sprint(at), Bare: true}, {Text: sent}})
 	}
-	return t, more, nil
+	return c, nil
 }
 
 func (p *Project) excerpt(arch *archive.Archive, c archive.Content, source, media, locator string) (at int64, sent string, err error) {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
+	kvsql "github.com/kvitt/kvitt/sql"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
@@ -14,6 +18,8 @@ type Chapter struct {
 	Title string
 	Table duck.Table
 	More  bool // there are more rows than were asked for
+	// LeftOut: what the source sent lies in large files and was not read (StoryLimits.Large).
+	LeftOut bool
 }
 
 // ErrUnknownRef is returned by Explain for a reference that names nothing in the books.
@@ -34,99 +40,280 @@ func (p *Project) Explain(ctx context.Context, ref string, limit int) ([]Chapter
 		return nil, err
 	}
 	defer db.Close()
+	return p.ExplainFrom(ctx, db, ref, StoryLimits{Rows: limit, Causes: maxDiagnosed})
+}
+
+// StoryLimits bound what a story tells.
+type StoryLimits struct {
+	Rows   int   // of a chapter; 0 is all
+	Causes int   // exceptions whose causes are looked into
+	Large  int64 // what is sent in files of more bytes is left out, and said to be; 0: nothing is left out
+}
+
+// ExplainFrom is Explain by a published ledger that is open. It leaves temporary tables
+// on the connection, which the next call replaces.
+//
+// Errors: ErrUnknownRef.
+func (p *Project) ExplainFrom(ctx context.Context, db *duck.DB, ref string, max StoryLimits) ([]Chapter, error) {
 	ref = strings.TrimSpace(ref)
-	arg := duck.Named("ref", ref)
-	amount, day := amountAndDate(ref)
-	if err := db.Exec(ctx, "create temp table asked as select $ref::varchar as ref", arg); err != nil {
+	if ref == "" {
+		return nil, fmt.Errorf("%w: it is empty", ErrUnknownRef)
+	}
+	if err := find(ctx, db, ref, false); err != nil {
 		return nil, err
 	}
-	// Everything that carries the reference, as documents and payout lines.
-	if err := db.Exec(ctx, `
-		create temp table found_documents as
-		with asked_for as (select ref, length(ref) >= 8 as by_prefix from asked)
-		select d.document_id from documents as d, asked_for as a
-		where a.ref in (d.document_id, d.order_id, d.doc_ref, d.order_number, d.reference) or (a.by_prefix and (starts_with(d.order_id, a.ref) or starts_with(d.doc_ref, a.ref)))
-			or normal_reference(a.ref) = normal_reference(d.order_number)
-		union
-		select p.document_id from payouts as p, asked_for as a
-		where a.ref in (p.document_id, p.payout_id, p.bank_reference) or (a.by_prefix and contains(p.bank_reference, a.ref)) or split_part(p.payout_id, '/', 2) = a.ref
-		union
-		select e.document_id from entries as e, asked_for as a where a.by_prefix and starts_with(e.entry_id::varchar, a.ref) and e.kind in ('delivery', 'refund', 'correction', 'payout', 'payout_residual')
-		union
-		select distinct case when d.document_id is not null then d.document_id when p.book like '%/payout/%' then p.book else p.document_id end
-		from erp_documents as d, asked_for as a, postings as p
-		where a.ref in (d.erp_document_id, d.erp_number) and p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
-		union
-		select x.document_id from exceptions as x, asked_for as a where a.by_prefix and starts_with(x.exception_id::varchar, a.ref);
-
-		create temp table found_lines as
-		with asked_for as (select ref, length(ref) >= 8 as by_prefix from asked)
-		select l.line_id from payout_lines as l, asked_for as a
-		where a.ref in (l.order_key, l.event_key, l.order_reference) or (a.by_prefix and starts_with(l.line_id::varchar, a.ref))
-			or normal_reference(a.ref) = normal_reference(l.order_reference)
-		union
-		select m.line_id from line_matches as m where m.document_id in (select document_id from found_documents);
-
-		-- A line leads to the documents it settles, a document to the rest of its order.
-		insert into found_documents
-		select m.document_id from line_matches as m where m.line_id in (select line_id from found_lines)
-		union
-		select d.document_id from documents as d
-		where (d.source, d.order_id) in (select (o.source, o.order_id) from documents as o where o.document_id in (select document_id from found_documents))
-		except select document_id from found_documents;`); err != nil {
-		return nil, err
-	}
-	if day != "" {
+	if amount, day := amountAndDate(ref); day != "" {
 		if err := findByAmount(ctx, db, amount, day); err != nil {
 			return nil, err
 		}
 	}
-	n, err := db.Count(ctx, "select (select count(*) from found_documents) + (select count(*) from found_lines)")
+	const found = "select (select count(*) from found_documents) + (select count(*) from found_lines)"
+	n, err := db.Count(ctx, found)
+	if err == nil && n == 0 {
+		// A reference written in another way than is looked for first: every one is made normal and compared.
+		if err = find(ctx, db, ref, true); err == nil {
+			n, err = db.Count(ctx, found)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	if n == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownRef, ref)
 	}
-	if err := db.Exec(ctx, `
-		create temp table found_entries as
-		select distinct e.entry_id from entries as e
-		where e.document_id in (select document_id from found_documents where document_id not in (select document_id from payouts))
-			or coalesce(e.corrects, e.entry_id) in (select line_id from found_lines)
-			or (e.kind in ('payout', 'payout_residual') and e.document_id in (select document_id from found_documents))`); err != nil {
+	story, err := gather(ctx, db)
+	if err != nil {
 		return nil, err
 	}
 	var out []Chapter
 	for _, c := range chapters {
-		t, more, err := db.Table(ctx, c.query, limit)
+		t, more, err := db.Table(ctx, story.Replace(c.query), max.Rows)
 		if err != nil {
 			return nil, err
 		}
 		if len(t.Rows) == 0 {
 			continue
 		}
-		out = append(out, Chapter{c.title, t, more})
+		out = append(out, Chapter{Title: c.title, Table: t, More: more})
 		switch c.title {
 		case bytesTitle:
-			sent, more, err := p.excerpts(ctx, db, limit)
+			sent, err := p.excerpts(ctx, db, max)
 			if err != nil {
 				return nil, err
 			}
-			if len(sent.Rows) > 0 {
-				out = append(out, Chapter{"what the source sent, personal data masked", sent, more})
+			if len(sent.Table.Rows) > 0 || sent.LeftOut {
+				out = append(out, sent)
 			}
 		case personTitle:
-			why, err := causes(ctx, db)
+			why, err := causes(ctx, db, max.Causes)
 			if err != nil {
 				return nil, err
 			}
 			if len(why.Rows) > 0 {
-				out = append(out, Chapter{"what may lie behind it, most likely first", why, false})
+				out = append(out, Chapter{Title: "what may lie behind it, most likely first", Table: why})
 			}
 		}
 	}
 	return out, nil
 }
+
+// idPrefix is the beginning of a UUID.
+var idPrefix = regexp.MustCompile(`^[0-9a-f]{8}(?:-(?:[0-9a-f]{0,4}(?:-(?:[0-9a-f]{0,4}(?:-(?:[0-9a-f]{0,4}(?:-[0-9a-f]{0,12})?)?)?)?)?)?)?$`)
+
+// idRange are the first and the last UUID that begin with ref, "" if none does.
+func idRange(ref string) (first, last string) {
+	ref = strings.ToLower(ref)
+	if !idPrefix.MatchString(ref) {
+		return "", ""
+	}
+	const least, most = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
+	return ref + least[len(ref):], ref + most[len(ref):]
+}
+
+// listed is the result of a query as a list for in (…): what is written out narrows what DuckDB reads of a
+// table of millions, what is a subquery does not always. Too many stay a subquery.
+func listed(ctx context.Context, db *duck.DB, query, typ string) (string, error) {
+	const most = 60
+	found, err := db.Texts(ctx, query+fmt.Sprintf(" limit %d", most+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(found) == 0:
+		return "", nil
+	case len(found) > most:
+		return strings.Replace(query, "::varchar", "", 1), nil
+	}
+	for i, x := range found {
+		found[i] = duck.Quote(x) + "::" + typ
+	}
+	return strings.Join(found, ", "), nil
+}
+
+// find gathers everything that carries a reference, as documents and payout lines. Each way that something may
+// carry it is a scan of one column by a constant, which costs milliseconds where making a million references
+// normal costs half a second: that is done only when thorough.
+func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
+	q := duck.Quote(ref)
+	first, last := idRange(ref)
+	var documents, lines []string
+	exact := func(into *[]string, query string, columns ...string) {
+		for _, c := range columns {
+			*into = append(*into, query+" where "+c+" = "+q)
+		}
+	}
+	exact(&documents, "select document_id from documents", "document_id", "reference")
+	exact(&lines, "select line_id from payout_lines", "order_key", "event_key")
+	documents = append(documents, "select document_id from payouts where "+q+" in (document_id, payout_id, bank_reference) or split_part(payout_id, '/', 2) = "+q)
+	if utf8.RuneCountInString(ref) >= 8 {
+		// What begins with it: up to the same with the last character there is behind it.
+		between := " >= " + q + " and %s < " + duck.Quote(ref+string(unicode.MaxRune))
+		for _, c := range []string{"order_id", "doc_ref"} {
+			documents = append(documents, "select document_id from documents where "+c+fmt.Sprintf(between, c))
+		}
+		documents = append(documents, "select document_id from payouts where contains(bank_reference, "+q+")",
+			"select document_id from exceptions where starts_with(exception_id::varchar, lower("+q+"))")
+	} else {
+		exact(&documents, "select document_id from documents", "order_id", "doc_ref")
+	}
+	if first != "" {
+		between := " between " + duck.Quote(first) + "::uuid and " + duck.Quote(last) + "::uuid"
+		documents = append(documents,
+			"select document_id from entry_rows where entry_id"+between+" and kind in ('delivery', 'refund', 'correction', 'payout', 'payout_residual')",
+			"select c.payout_document from booked_lines as b inner join line_classes as c using (class_no) where b.line_id"+between+" and c.kind = 'payout'")
+		lines = append(lines, "select line_id from payout_lines where line_id"+between)
+	}
+	// A reference is the same with another case, and with # or zeros before it.
+	for _, x := range []struct {
+		into          *[]string
+		query, column string
+	}{{&documents, "select document_id from documents", "order_number"}, {&lines, "select line_id from payout_lines", "order_reference"}} {
+		same := "normal_reference(" + x.column + ") = normal_reference(" + q + ")"
+		bare := strings.TrimLeft(ref, "#0")
+		if bare == "" {
+			same = x.column + " = " + q
+		} else if !thorough {
+			ends := []string{bare}
+			for _, e := range []string{strings.ToUpper(bare), strings.ToLower(bare)} {
+				if !slices.Contains(ends, e) {
+					ends = append(ends, e)
+				}
+			}
+			for i, e := range ends {
+				ends[i] = "ends_with(" + x.column + ", " + duck.Quote(e) + ")"
+			}
+			same = "(" + strings.Join(ends, " or ") + ") and " + same
+		}
+		*x.into = append(*x.into, x.query+" where "+same)
+	}
+	if err := db.Exec(ctx, `
+		create or replace temp table found_vouchers as
+		select book, book_date, through_run, document_id from erp_documents where erp_document_id = `+q+` or erp_number = `+q+`;
+		create or replace temp table found_documents as
+		`+strings.Join(documents, "\nunion\n")+`
+		union
+		select coalesce(document_id, book) from found_vouchers where document_id is not null or contains(book, '/payout/')
+		union
+		select p.document_id from posting_rows as p
+		inner join (select * from found_vouchers where document_id is null and not contains(book, '/payout/')) as v on v.book = p.book and v.book_date = p.book_date and p.run_no <= v.through_run;
+
+		create or replace temp table found_lines as
+		`+strings.Join(lines, "\nunion\n")); err != nil {
+		return err
+	}
+	// A document leads to the lines that settle it, a line to the documents it settles, a document to the rest of its order.
+	for _, step := range []struct{ from, typ, query string }{
+		{"select document_id from found_documents", "varchar", `insert into found_lines
+			select line_id from line_matches where document_id in ({{list}}) except select line_id from found_lines`},
+		{"select line_id::varchar from found_lines", "uuid", `insert into found_documents
+			select document_id from line_matches where line_id in ({{list}}) except select document_id from found_documents`},
+		{"select order_id from documents where document_id in (select document_id from found_documents) and order_id is not null", "varchar", `insert into found_documents
+			select document_id from documents where order_id in ({{list}})
+				and (source, order_id) in (select (source, order_id) from documents where document_id in (select document_id from found_documents))
+			except select document_id from found_documents`},
+	} {
+		list, err := listed(ctx, db, step.from, step.typ)
+		if err != nil {
+			return err
+		}
+		if list == "" {
+			continue
+		}
+		if err := db.Exec(ctx, strings.ReplaceAll(step.query, "{{list}}", list)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather makes tables of what is booked for what was found, what needs a person, and the places in the archive.
+// It returns what stands in the chapters' queries for what was found.
+func gather(ctx context.Context, db *duck.DB) (*strings.Replacer, error) {
+	lists := []string{}
+	for _, x := range []struct{ name, query, typ string }{
+		{"{{lines}}", "select line_id::varchar from found_lines", "uuid"},
+		{"{{documents}}", "select document_id from found_documents", "varchar"},
+		{"{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"},
+		{"{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"},
+		{"{{classes}}", "select class_no::varchar from line_classes where kind = 'payout' and payout_document in (select document_id from found_documents)", "integer"},
+	} {
+		list, err := listed(ctx, db, x.query, x.typ)
+		if err != nil {
+			return nil, err
+		}
+		if list == "" {
+			list = "null::" + x.typ
+		}
+		lists = append(lists, x.name, list)
+	}
+	// Of lines that need a person the view alone knows; planning it takes longer than all else when there is none.
+	ofLines := ""
+	if !strings.HasPrefix(lists[1], "null") {
+		ofLines = "insert into found_exceptions by name select exception_id, kind, source, document_id, reason, currency, amount, opened_at, suggestion, status, evidence, line_id, order_reference from recon.exceptions where line_id in (" + lists[1] + ");"
+	}
+	story := strings.NewReplacer(append(lists, "{{line_exceptions}}", ofLines)...)
+	if err := db.Exec(ctx, story.Replace(foundTables)); err != nil {
+		return nil, err
+	}
+	return story, nil
+}
+
+// foundTables are what was found is booked by, the entries' postings, the exceptions a story tells of and the places
+// of the archive it comes from.
+var foundTables = `
+	create or replace temp table found_rows as
+	select * from entry_rows where document_id in ({{sold}})
+	union
+	select * from entry_rows where corrects in ({{lines}})
+	union
+	select * from entry_rows where corrects is null and entry_id in ({{lines}})
+	union
+	select * from entry_rows where kind in ('payout', 'payout_residual') and document_id in ({{documents}});
+
+	create or replace temp table found_booked as
+	select * from booked_lines where line_id in ({{lines}})
+	union
+	select * from booked_lines where class_no in ({{classes}});
+
+	create or replace temp table found_entries as
+	select entry_id, book_date, kind, document_id, text, corrects, run_no from found_rows
+	union all
+	select b.line_id, c.book_date, case c.kind when 'payout' then 'payout' else 'payout_line' end, c.payout_document, c.text, null, b.run_no
+	from found_booked as b inner join line_classes as c using (class_no);
+
+	create or replace temp table found_postings as
+	select entry_id, line, book_date, account, role, amount_minor, amount_currency_minor, document_id, book, rule, run_no
+	from posting_rows where entry_id in (select entry_id from found_rows)
+	union all
+	select entry_id, line, book_date, account, role, amount_minor, amount_currency_minor, document_id, book, rule, run_no
+	from (` + kvsql.LinePostings("found_booked", "line_classes") + `);
+
+	create or replace temp table found_exceptions as
+	select exception_id, kind, source, document_id, reason, currency, major(amount_minor, currency) as amount, opened_at, suggestion, status, evidence,
+		null::uuid as line_id, null::varchar as order_reference
+	from exceptions where document_id in ({{unsettled}});
+	{{line_exceptions}}
+
+	create or replace temp table found_bytes as ` + foundBytes
 
 const bytesTitle, personTitle = "from these bytes", "needs a person"
 
@@ -159,14 +346,17 @@ func findByAmount(ctx context.Context, db *duck.DB, amount, day string) error {
 const maxDiagnosed = 10
 
 // causes ranks what may lie behind the exceptions that the story tells of.
-func causes(ctx context.Context, db *duck.DB) (duck.Table, error) {
+func causes(ctx context.Context, db *duck.DB, most int) (duck.Table, error) {
 	t := duck.Table{Columns: []string{"about", "rank", "cause", "says", "evidence", "action", "weight"}, Numeric: []bool{false, true, false, false, false, false, true}}
-	type open struct{ id, about string }
+	type open struct {
+		about string
+		known KnownException
+	}
 	var found []open
-	if err := db.Each(ctx, `select exception_id::varchar, document_id || coalesce(', ' || order_reference, '') from recon.exceptions
-		where status = 'open' and `+ofTheStory+` order by opened_at, kind, exception_id limit `+fmt.Sprint(maxDiagnosed), func(scan func(...any) error) error {
+	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), `+knownColumns+` from found_exceptions
+		where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
 		var o open
-		if err := scan(&o.id, &o.about); err != nil {
+		if err := scan(append([]any{&o.about}, o.known.into()...)...); err != nil {
 			return err
 		}
 		found = append(found, o)
@@ -175,7 +365,7 @@ func causes(ctx context.Context, db *duck.DB) (duck.Table, error) {
 		return t, err
 	}
 	for _, o := range found {
-		cs, err := diagnose(ctx, db, o.id)
+		cs, err := o.known.Causes(ctx, db)
 		if err != nil {
 			return t, err
 		}
@@ -186,49 +376,54 @@ func causes(ctx context.Context, db *duck.DB) (duck.Table, error) {
 	return t, nil
 }
 
-// ofTheStory are the exceptions that a story tells of.
-const ofTheStory = `(document_id in (select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked'))
-	or line_id in (select line_id from found_lines))`
-
 var chapters = []struct{ title, query string }{
-	{"documents", `select document_id, order_number, event_date, currency, amount, open_amount, status
-		from recon.documents where document_id in (select document_id from found_documents) order by event_date, document_id`},
+	{"documents", `with receivable as (select document_id, sum(amount_currency_minor)::bigint as minor from found_postings where role = 'receivable' group by document_id)
+		select d.document_id, d.order_number, d.event_date, d.currency, major(case d.kind when 'refund' then -d.amount_minor else d.amount_minor end, d.currency) as amount,
+			major(coalesce(r.minor, 0), d.currency) as open_amount,
+			case when d.kind = 'order' then lower(d.status) when s.state = 'booked' then case when coalesce(r.minor, 0) = 0 then 'settled' else 'open' end else s.state end as status
+		from documents as d left join (select * from document_states where document_id in ({{documents}})) as s using (document_id) left join receivable as r using (document_id)
+		where d.document_id in ({{documents}})
+		union all
+		select p.document_id, null, p.paid_date, p.currency, major(p.amount_minor, p.currency), major(coalesce(r.minor, 0), p.currency), p.status
+		from payouts as p left join receivable as r using (document_id) where p.document_id in (select document_id from found_documents)
+		order by event_date, document_id`},
 	{"payouts", `select payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, other, difference, status, reason
 		from recon.payouts where document_id in (select document_id from found_documents) order by paid_date`},
 	{"what they hold, by VAT rate", `select g.document_id, g.class, g.country, rate_text(g.rate_bp) as vat_rate, major(g.gross_minor, d.currency) as gross, major(g.vat_minor, d.currency) as vat, g.how
 		from document_groups as g inner join documents as d using (document_id)
-		where d.kind in ('delivery', 'refund') and document_id in (select document_id from found_documents) order by 1, 2, 3, 4`},
-	{"staged with these keys", `select document_id, key_type, value from document_keys where document_id in (select document_id from found_documents) order by document_id, key_type, value`},
+		where d.kind in ('delivery', 'refund') and d.document_id in ({{sold}}) and g.document_id in ({{sold}}) order by 1, 2, 3, 4`},
+	{"staged with these keys", `select document_id, key_type, value from document_keys where document_id in ({{sold}}) order by document_id, key_type, value`},
 	{"payout lines, and how each found its document", `select l.payout_id, l.event_date, l.provider_type as type, l.gross, l.fee, l.net, l.verdict, l.match_rule, l.evidence, l.matched_document
-		from recon.payout_lines as l where l.line_id in (select line_id from found_lines) order by l.event_date, l.payout_id, l.line_id`},
-	{"booked by", `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, p.amount, x.rule
-		from recon.entries as e inner join recon.postings as p using (entry_id) inner join recon.lineage as x on x.entry_id = p.entry_id and x.line = p.line
-		where e.entry_id in (select entry_id from found_entries) order by e.book_date, e.entry_id, p.line`},
-	{"corrected later", `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, e.run_id
-		from recon.entries as e where e.corrects is not null and e.entry_id in (select entry_id from found_entries) order by e.book_date, e.entry_id`},
+		from recon.payout_lines as l where l.line_id in ({{lines}}) order by l.event_date, l.payout_id, l.line_id`},
+	{"booked by", `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, major(p.amount_minor, c.currency) as amount, p.rule
+		from found_entries as e inner join found_postings as p using (entry_id) cross join set_company as c order by e.book_date, e.entry_id, p.line`},
+	{"corrected later", `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, r.run_id
+		from found_entries as e left join runs as r using (run_no) where e.corrects is not null order by e.book_date, e.entry_id`},
 	{bytesTitle, `select distinct x.of, b.sha256 as archive_sha256, x.locator, b.key, b.fetched_at
-		from (` + foundBytes + `) as x inner join blobs as b using (blob_id) order by x.of, x.locator`},
+		from found_bytes as x inner join blobs as b using (blob_id) order by x.of, x.locator`},
 	{"in the ERP", `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at
-		from erp_documents as d inner join postings as p on p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
-		where p.entry_id in (select entry_id from found_entries)
-			and (d.document_id is null or d.document_id = p.document_id or d.document_id = p.book) order by 1`},
+		from erp_documents as d inner join found_postings as p on p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
+		where (d.document_id is null or d.document_id = p.document_id or d.document_id = p.book) order by 1`},
 	{"on the bank statement", `select account, booked_date, currency, amount, payout_id, match_rule, difference, verdict, reference, text from recon.bank_lines
 		where line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents)) order by booked_date`},
-	{"what sets it apart in the proof", `select source, currency, since, until, document_id, reason, amount from recon.proof_differences where document_id in (select document_id from found_documents) order by since`},
-	{personTitle, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from recon.exceptions
-		where ` + ofTheStory + ` order by opened_at, kind`},
+	{"what sets it apart in the proof", `select source, currency, since, until, document_id, reason, amount from kept_proof_differences where document_id in (select document_id from found_documents) order by since`},
+	{personTitle, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from found_exceptions order by opened_at, kind`},
 }
 
 // foundBytes are the places in the archive that what was found comes from.
 const foundBytes = `
-	select d.document_id as of, d.blob_id, coalesce(d.locator, '$') as locator from documents as d where d.document_id in (select document_id from found_documents)
+	select d.document_id as of, d.blob_id, coalesce(d.locator, '$') as locator from documents as d where d.document_id in ({{sold}})
 	union
 	select p.document_id, p.blob_id, coalesce(p.locator, '$') from payouts as p where p.has_header and p.document_id in (select document_id from found_documents)
 	union
 	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
 	from payout_lines as l inner join blobs as b using (blob_id)
+	where l.line_id in ({{lines}})
+	union
 	-- The row that paid a payout out carries the payout's own entry.
-	where l.line_id in (select line_id from found_lines) or l.line_id in (select entry_id from found_entries)
+	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
+	from payout_lines as l inner join blobs as b using (blob_id)
+	where l.line_id in (select line_id from found_booked where class_no in ({{classes}}))
 	union
 	select 'bank ' || left(r.line_id::varchar, 8), r.blob_id, r.locator from bank_rows as r
 	where r.line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents))`

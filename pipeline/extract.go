@@ -178,6 +178,10 @@ func (w *work) extractSource(ctx context.Context, src Source, sel Selection, lat
 		}
 		got, err := w.fetch(ctx, src, x, req, len(sel.IDs) == 0 && st.Follow == "")
 		n += got
+		if err != nil && st.Optional && ctx.Err() == nil && !isFatal(err) {
+			w.Log.Warn("the books are made without it", "source", src.Name, "stream", string(st.Stream), "err", err)
+			continue
+		}
 		if err != nil {
 			errs = append(errs, err)
 			if ctx.Err() != nil || isFatal(err) || errors.Is(err, extract.ErrAuth) {

@@ -111,8 +111,8 @@ type work struct {
 	gone                           []string             // IDs that a source does not know
 	took                           map[string]time.Duration
 	booked, replaying, wasComplete bool
-	blobs                          sync.Mutex
-	behind                         bool // the ERP booked something otherwise, and the ledger is to follow
+	blobs                          sync.Mutex // whoever reads or writes the database while documents are sent
+	behind                         bool       // the ERP booked something otherwise, and the ledger is to follow
 	journal, firstOff              string
 	through                        string // a replay stops after this run; "" goes through all
 	fixed                          bool   // a replay keeps the settings it was given

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +36,27 @@ const nullPartition = "__HIVE_DEFAULT_PARTITION__"
 
 // wholeViews are small or change everywhere: they are one file.
 var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "runs", "decisions", "aliases", "erasures", "holds"}
+
+// kept are the whole views that are worked out once per run, into a table: its name and the order of its rows.
+var kept = map[string]struct{ table, order string }{
+	"proof":             {"kept_proof", "source, currency, date"},
+	"proof_differences": {"kept_proof_differences", "source, currency, since, document_id, reason, until"},
+	"open_items":        {"kept_open_items", "event_date, document_id"},
+	"oss":               {"kept_oss", "quarter, country, vat_rate"},
+}
+
+// keepViews works them out.
+func (w *work) keepViews(ctx context.Context) error {
+	for _, view := range slices.Sorted(maps.Keys(kept)) {
+		table := kept[view].table
+		if err := w.db.Tx(ctx, func() error {
+			return w.db.Exec(ctx, fmt.Sprintf("delete from %s; insert into %s by name select * from recon.%s", table, table, view))
+		}); err != nil {
+			return fmt.Errorf("%s: %w", view, err)
+		}
+	}
+	return nil
+}
 
 // marker stands in the published folder while all of it is of one run. It is taken away
 // before anything is booked: what a killed run booked or half wrote is published whole by
@@ -66,6 +88,9 @@ func (w *work) publish(ctx context.Context, everything bool) error {
 	defer w.phase("publish")()
 	start := w.Wall()
 	everything = everything || !w.wasComplete
+	if err := w.keepViews(ctx); err != nil {
+		return err
+	}
 	segments, err := w.segments(ctx, everything)
 	if err != nil {
 		return err
@@ -249,7 +274,11 @@ func (w *work) writeSegment(ctx context.Context, db *duck.DB, s segment) ([]stri
 	}
 	if s.by == "" {
 		file := s.view + "/" + s.name + ".parquet"
-		return []string{file}, w.copyTo(ctx, db, "select * from recon."+s.view+where, file)
+		query := "select * from recon." + s.view + where
+		if k, ok := kept[s.view]; ok {
+			query = "select * from " + k.table + " order by " + k.order
+		}
+		return []string{file}, w.copyTo(ctx, db, query, file)
 	}
 	parts, err := db.Texts(ctx, "select distinct coalesce(source, '') || '/' || coalesce("+s.by+", '') as part from recon."+s.view+where+" order by part")
 	if err != nil {

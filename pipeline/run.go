@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -223,7 +224,12 @@ func (w *work) finish(ctx context.Context, command string, res *Result, failed e
 	}
 	if w.booked {
 		// What a killed run booked was never counted, and nothing says which payouts it touched.
-		if !w.wasComplete {
+		// Another setting for lines without a document, or for loans, changes what every line reads as.
+		anew, err := w.readsAnew(ctx)
+		if err != nil {
+			return err
+		}
+		if anew || !w.wasComplete {
 			if err := w.lookAtEverything(ctx); err != nil {
 				return err
 			}
@@ -293,11 +299,32 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 		return err
 	}
 	return w.db.Exec(ctx, strings.ReplaceAll(`
-		create or replace temp table counted as
-			select x.document_id, count(*) as n from recon.exceptions as x
-			where x.line_id is not null and x.status = 'open' and x.run_no >= {{since}}
-				and x.document_id in (select document_id from touched)
-			group by x.document_id;
+		delete from exception_sums where (source, payout_id) in (select (source, payout_id) from touched);
+		insert into exception_sums by name
+			select t.source, t.payout_id, x.*
+			from (
+				select x.document_id, x.kind, x.currency, x.opened_at, count(*) as n, sum(abs(x.amount)) as amount
+				from recon.exceptions as x
+				where x.line_id is not null and x.status = 'open' and x.run_no >= {{since}}
+					and x.document_id in (select document_id from touched)
+				group by x.document_id, x.kind, x.currency, x.opened_at
+			) as x
+			inner join touched as t on t.document_id = x.document_id;
+		delete from verdict_sums where (source, payout_id) in (select (source, payout_id) from touched);
+		insert into verdict_sums by name
+			select source, payout_id, kind, verdict, count(*) as lines, sum(gross) as gross, sum(fee) as fee, sum(fee_vat) as fee_vat, sum(net) as net
+			from recon.payout_lines
+			where run_no >= {{since}} and (source, payout_id) in (select (source, payout_id) from touched)
+			group by source, payout_id, kind, verdict;
+		delete from sale_days where (source, payout_id) in (select (source, payout_id) from touched);
+		insert into sale_days by name
+			select l.source, l.payout_id, date_diff('day', l.event_at, p.paid_at)::integer as days, count(*) as lines
+			from payout_lines as l
+			inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+			inner join line_words as w on w.source = l.source and w.kind = 'sale' and w.to_run is null
+				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
+			where l.run_no >= {{since}} and p.document_id in (select document_id from touched) and p.paid_at is not null and l.event_at is not null
+			group by l.source, l.payout_id, days;
 		create or replace temp table matches as
 			select p.document_id,
 				count(*) filter (m.state = 'matched') as matched,
@@ -328,8 +355,25 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 			where l.run_no >= {{since}} and p.document_id in (select document_id from touched)
 				and p.status = 'booked' and l.gross_minor <> 0
 			group by l.source, l.payout_id, document_source, fate;
-		update payouts as p set line_exceptions = coalesce((select n from counted as c where c.document_id = p.document_id), 0)
+		update payouts as p set line_exceptions = coalesce((select sum(x.n) from exception_sums as x where x.source = p.source and x.payout_id = p.payout_id), 0)
 		where p.document_id in (select document_id from touched)`, "{{since}}", fmt.Sprint(since)))
+}
+
+// readsAnew reports whether settings that the views of lines read are others than when lines were counted last.
+func (w *work) readsAnew(ctx context.Context) (bool, error) {
+	const name = "counted_with"
+	now, err := w.db.Texts(ctx, "select coalesce(string_agg(concat_ws(' ', source, unmatched, coalesce(loan, 0) = 0), ', ' order by source), '') from set_sources")
+	if err != nil {
+		return false, err
+	}
+	before, err := w.db.Texts(ctx, "select value from meta where name = $name", duck.Named("name", name))
+	if err != nil || slices.Equal(before, now) {
+		return false, err
+	}
+	if err := w.db.Exec(ctx, "delete from meta where name = $name", duck.Named("name", name)); err != nil {
+		return false, err
+	}
+	return len(before) > 0, w.db.Exec(ctx, "insert into meta values ($name, $value)", duck.Named("name", name), duck.Named("value", now[0]))
 }
 
 // touchedSince is the first run that read anything of the touched payouts. As a number in a query, unlike a

@@ -59,7 +59,7 @@ insert into runs (run_no, run_id, journal_hash) select 1, 'run 1', hash from jou
 `
 
 func TestChecks(t *testing.T) {
-	db := open(t, sql.Schema(), books)
+	db := open(t, sql.Schema(), sql.Views(), sql.Kept(), books)
 	exec := func(query string) {
 		if query == "" {
 			return
@@ -132,6 +132,23 @@ func TestChecks(t *testing.T) {
 			name: "a posting without a currency", check: "postings_have_accounts",
 			after: "update posting_rows set currency = null where entry_id = '" + e1 + "' and line = 1",
 			want:  []string{e1 + ": line 1 on account 1510"},
+		},
+
+		{name: "nothing is kept of no lines", check: "console_sums_are_true"},
+		{
+			name: "a line that is in no sum", check: "console_sums_are_true",
+			before: "insert into set_company (currency, time_zone) values ('SEK', 'Europe/Stockholm'); update payouts set status = 'booked'",
+			want:   []string{"klarna P1, lines sale matched: the lines say 1 of 1250.00, their sum 0"},
+		},
+		{
+			name: "a sum that is an öre off", check: "console_sums_are_true",
+			before: "insert into set_company (currency, time_zone) values ('SEK', 'Europe/Stockholm'); update payouts set status = 'booked'; insert into verdict_sums values ('klarna', 'P1', 'sale', 'matched', 1, 1250.00, 35.00, 8.75, 1206.26)",
+			want:   []string{"klarna P1, lines sale matched: the lines say 1 of 1250.00, their sum 1 of 1250.00"},
+		},
+		{
+			name: "an exception that is gone", check: "console_sums_are_true",
+			before: "insert into exception_sums values ('klarna', 'P1', 'klarna/payout/P1', 'unmatched_line', 'SEK', '2026-03-06', 1, 12.00)",
+			want:   []string{"klarna P1, exceptions unmatched_line: the lines say 0, their sum 1 of 12.00"},
 		},
 
 		{name: "documents are there once", check: "documents_are_unique"},
@@ -331,8 +348,8 @@ func TestChecks(t *testing.T) {
 // A check says in its first line what must hold, finds nothing in empty books and nothing
 // in the worked example.
 func TestChecksFindNothingInOrder(t *testing.T) {
-	db := open(t, sql.Schema())
-	full := open(t, sql.Schema(), books, sealed)
+	db := open(t, sql.Schema(), sql.Views(), sql.Kept())
+	full := open(t, sql.Schema(), sql.Views(), sql.Kept(), books, sealed)
 	for _, c := range sql.Checks() {
 		if !strings.HasSuffix(c.Says, ".") && len(c.Says) < 20 {
 			t.Errorf("%s says %q", c.Name, c.Says)

@@ -43,6 +43,9 @@ func Views() string {
 	return b.String()
 }
 
+// Kept returns the statements that make the tables that whole views are kept in; they come after Views.
+func Kept() string { return read("schema/kept.sql") }
+
 // A Check is a query that returns what is wrong: no rows, all is well.
 type Check struct {
 	Name  string // "entries_balance"

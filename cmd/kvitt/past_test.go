@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kvitt/kvitt/fixtures/sandbox"
+	"github.com/kvitt/kvitt/pipeline"
 	"github.com/kvitt/kvitt/pipeline/console"
 )
 
@@ -108,7 +109,17 @@ func TestTheConsoleDecidesAsTheCommandLineDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	causes, err := resolver{}.Causes(t.Context(), p, id)
+	db, err := p.Reader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := pipeline.KnownException{ID: id, IsLine: true}
+	if rows := w.query("select kind, document_id, line_id is not null from recon.exceptions where exception_id::varchar = '" + id + "'"); len(rows) == 1 {
+		x.Kind, x.Document, x.IsLine = rows[0][0], rows[0][1], rows[0][2] == "true"
+		x.Reason = "what the rules found"
+	}
+	causes, err := resolver{}.Causes(t.Context(), db, x)
+	db.Close()
 	if err != nil || len(causes) == 0 || causes[0].Says == "" {
 		t.Fatalf("causes %+v, %v", causes, err)
 	}

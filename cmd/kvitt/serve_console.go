@@ -16,7 +16,7 @@ import (
 // those that write one.
 func (a *app) console(ctx context.Context, dataDir string, cfg *config.Config, lg *slog.Logger) (http.Handler, error) {
 	o := console.Options{
-		DataDir: dataDir, Now: a.clock, Wall: time.Now, Log: lg, Context: ctx, Open: true,
+		DataDir: dataDir, Now: a.clock, Wall: time.Now, Log: lg, Context: ctx, Open: true, Eager: true,
 		Load: func() (*pipeline.Project, error) {
 			_, p, err := a.load()
 			return p, err

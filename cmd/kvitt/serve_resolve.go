@@ -17,8 +17,8 @@ type resolver struct{}
 // something in, there is none.
 var click = regexp.MustCompile(`^kvitt resolve \S+ --as (match|account|kind|duplicate|rate|accept|keep|retry)(?::(\S+))?$`)
 
-func (resolver) Causes(ctx context.Context, p *pipeline.Project, exception string) ([]console.Cause, error) {
-	found, err := p.Diagnose(ctx, exception)
+func (resolver) Causes(ctx context.Context, db *duck.DB, x pipeline.KnownException) ([]console.Cause, error) {
+	found, err := x.Causes(ctx, db)
 	if err != nil {
 		return nil, err
 	}

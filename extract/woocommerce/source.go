@@ -63,6 +63,6 @@ func Source() extract.Source {
 			"_billing_pno", "_billing_personal_number", "_billing_org_nr", "_billing_vat_number", "billing_vat_number", "_vat_number", "vat_number",
 		},
 		NotPersonal: []string{"country"},
-		Hook: &extract.Hook{Read: readHook, Reply: reply},
+		Hook:        &extract.Hook{Read: readHook, Reply: reply},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/kvitt/kvitt/pipeline"
 	"github.com/kvitt/kvitt/sql/duck"
@@ -139,14 +140,8 @@ func (b *books) replace(st stamp) {
 				b.c.Log.Warn("a page's query fails", "error", err)
 			}
 		}
-		if p, err := b.c.project(); err == nil {
-			if _, err := sh.plan(ctx, p); err != nil {
-				b.c.Log.Warn("the plan fails", "error", err)
-			}
-		}
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if err != nil {
 		b.failed, b.failedAt = err, st
 	} else {
@@ -154,9 +149,46 @@ func (b *books) replace(st stamp) {
 			b.cur.retire()
 		}
 		b.cur, b.failed = sh, nil
+		sh.mu.Lock()
+		sh.users++
+		sh.mu.Unlock()
 	}
 	close(b.replacing)
 	b.replacing = nil
+	b.mu.Unlock()
+	if err != nil {
+		return
+	}
+	defer sh.done()
+	// The plan reads every posting that is not posted: pages need not wait for it, but for its own.
+	if p, err := b.c.project(); err == nil {
+		if _, err := sh.plan(ctx, p); err != nil {
+			b.c.Log.Warn("the plan fails", "error", err)
+		}
+	}
+}
+
+// follow opens each newly published copy as soon as it is there.
+func (b *books) follow(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if st, err := b.stamp(); err == nil {
+			b.mu.Lock()
+			has := b.cur != nil && b.cur.stamp == st || b.failed != nil && b.failedAt == st
+			b.mu.Unlock()
+			if !has {
+				if sh, err := b.open(ctx, true); err == nil {
+					sh.done()
+				}
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (b *books) shelve(ctx context.Context, st stamp) (*shelf, error) {

@@ -27,6 +27,7 @@ import (
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/ledger"
 	"github.com/kvitt/kvitt/pipeline"
+	"github.com/kvitt/kvitt/sql/duck"
 )
 
 // Options are everything the console is handed. Only DataDir, Load, Now, Wall and Log must be set.
@@ -40,6 +41,9 @@ type Options struct {
 	Log  *slog.Logger
 	// Context ends the jobs that run in the background; nil is never.
 	Context context.Context
+	// Eager opens the published ledger before anyone asks for a page, and each newer one as soon as it is
+	// there, until Context ends.
+	Eager bool
 
 	// Open lets everyone in who reaches the console over the loopback interface by its own name,
 	// with every role. It is refused together with Users or OIDC.
@@ -66,8 +70,8 @@ type Light struct {
 
 // A Resolver decides exceptions. Both methods are what kvitt resolve does.
 type Resolver interface {
-	// Causes returns what may be behind an exception, the likeliest first.
-	Causes(ctx context.Context, p *pipeline.Project, exceptionID string) ([]Cause, error)
+	// Causes returns what may be behind an exception of the published ledger db, the likeliest first.
+	Causes(ctx context.Context, db *duck.DB, x pipeline.KnownException) ([]Cause, error)
 	// Resolve keeps a decision and books it. Undo is a decision too: As is "undo".
 	Resolve(ctx context.Context, p *pipeline.Project, exceptionID string, d Decision) (pipeline.Result, error)
 }
@@ -172,6 +176,9 @@ func newConsole(o Options) (*console, error) {
 		return nil, err
 	}
 	c.routes()
+	if o.Eager {
+		go c.books.follow(o.Context)
+	}
 	return c, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/kvitt/kvitt/pipeline"
+	"github.com/kvitt/kvitt/sql/duck"
 )
 
 // The plan that was looked at is posted, live; another one is not.
@@ -128,7 +129,7 @@ type resolver struct {
 	got    []Decision
 }
 
-func (r *resolver) Causes(context.Context, *pipeline.Project, string) ([]Cause, error) {
+func (r *resolver) Causes(context.Context, *duck.DB, pipeline.KnownException) ([]Cause, error) {
 	return r.causes, nil
 }
 

@@ -29,39 +29,53 @@ const (
 			max(paid_date) as last_paid
 		from recon.payouts group by source, currency order by source, currency`
 	daysQuery = `
-		select l.source, quantile_disc(date_diff('day', l.event_at, p.paid_at), 0.5) as middle, quantile_disc(date_diff('day', l.event_at, p.paid_at), 0.95) as late
-		from main.payout_lines as l
-		inner join main.payouts as p on p.source = l.source and p.payout_id = l.payout_id
-		inner join main.line_words as w on w.source = l.source and w.kind = 'sale' and w.to_run is null
-			and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
-		where p.paid_at is not null and l.event_at is not null
-		group by l.source order by l.source`
+		with d as (select source, days, sum(lines) as n from main.sale_days group by source, days),
+		c as (select *, sum(n) over (partition by source order by days) as upto, sum(n) over (partition by source) as total from d)
+		select source, min(days) filter (upto * 2 >= total) as middle, min(days) filter (upto * 100 >= total * 95) as late from c group by source order by source`
 	proofNowQuery = `
 		select source, currency, date, ledger_balance, provider_balance, difference, explained, difference - explained as unexplained, held
-		from recon.proof qualify row_number() over (partition by source, currency order by date desc) = 1 order by source, currency`
+		from main.kept_proof qualify row_number() over (partition by source, currency order by date desc) = 1 order by source, currency`
 	exceptionKindsQuery = `
-		select kind, source, count(*) as n, min(opened_at)::date as since, currency, sum(abs(amount)) as amount
-		from recon.exceptions where status = 'open' group by kind, source, currency order by n desc, kind, source`
-	// Sorting a million exceptions costs the same for fifty as for two thousand: pages are cut from blocks.
+		select kind, source, sum(n)::bigint as n, min(opened_at)::date as since, currency, sum(amount) as amount
+		from (
+			select kind, source, currency, opened_at, 1 as n, abs(main.major(amount_minor, currency)) as amount from main.exceptions where status = 'open'
+			union all
+			select kind, source, currency, opened_at, n, amount from main.exception_sums)
+		group by kind, source, currency order by n desc, kind, source`
+	// Exceptions are listed by when they were opened, those of documents before those of a payout's lines, and
+	// payout by payout. How many each payout has is kept: where a page begins is found without reading a line,
+	// and only the lines of the payouts on that page are read.
+	exceptionGroupsQuery = `
+		with g as (
+			select opened_at, '' as document_id, count(*) as n from main.exceptions
+			where status = 'open' and ($kind = '' or kind = $kind) and ($source = '' or source = $source) group by opened_at
+			union all
+			select opened_at, document_id, sum(n) from main.exception_sums
+			where ($kind = '' or kind = $kind) and ($source = '' or source = $source) group by opened_at, document_id
+		),
+		c as (select *, sum(n) over (order by opened_at, document_id) as upto from g)
+		select opened_at::varchar as opened_at, document_id, n::bigint as n, (upto - n)::bigint as before, (select max(upto) from c)::bigint as total
+		from c where upto > $offset::bigint and upto - n < $offset::bigint + 50 order by c.opened_at, document_id`
 	exceptionsQuery = `
 		select exception_id, kind, source, document_id, reason, currency, amount, opened_at::date as since, suggestion, order_reference,
 			date_diff('day', opened_at, (select max(started_at) from main.runs)) as age
-		from recon.exceptions where status = 'open' and ($kind = '' or kind = $kind) and ($source = '' or source = $source)
-		order by opened_at, abs(amount_minor) desc, exception_id limit 2000 offset $offset::bigint`
+		from (%s)
+		where status = 'open' and ($kind = '' or kind = $kind) and ($source = '' or source = $source)
+		order by opened_at, case when line_id is null then '' else document_id end, abs(amount_minor) desc, exception_id limit 50 offset $offset::bigint`
 	lastRunsQuery = `select run_id, command, status, started_at, finished_at, records, entries, posted, exceptions, left(ledger_digest, 12) as digest
 		from recon.runs order by run_id desc limit 200`
 	agesQuery = `
-		with items as (select *, case when age_days < 8 then 1 when age_days < 31 then 2 when age_days < 61 then 3 when age_days < 91 then 4 else 5 end as band from recon.open_items)
+		with items as (select *, case when age_days < 8 then 1 when age_days < 31 then 2 when age_days < 61 then 3 when age_days < 91 then 4 else 5 end as band from main.kept_open_items)
 		select source, currency, band, count(*) as items, sum(amount) as amount from items group by all order by source, currency, band`
 	openItemsQuery = `
-		select document_id, source, kind, order_number, event_date, currency, amount, age_days from recon.open_items
+		select document_id, source, kind, order_number, event_date, currency, amount, age_days from main.kept_open_items
 		where ($source = '' or source = $source) and age_days >= $from::integer and age_days < $until::integer
 		order by age_days desc, abs(amount_minor) desc, document_id limit 50 offset $offset::bigint`
 	payoutsQuery = `
 		select source, payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, fee_vat, other, difference, lines, matched, unmatched, status, reason
 		from recon.payouts where ($source = '' or source = $source) and ($status = '' or status = $status)
 		order by paid_date desc nulls first, source, payout_id limit 50 offset $offset::bigint`
-	ossQuery   = "select * from recon.oss order by quarter desc, country, vat_rate"
+	ossQuery   = "select * from main.kept_oss order by quarter desc, country, vat_rate"
 	byDayQuery = `
 		select strftime(paid_date, '%Y-%m-%d') as day, sum(amount) as amount from recon.payouts
 		where paid_date is not null and currency = (select currency from main.set_company) group by 1 order by 1 desc limit 31`
@@ -69,9 +83,6 @@ const (
 		select strftime(paid_date, '%Y-%m') as month, source, sum(fees) as fees from recon.payouts
 		where paid_date is not null and currency = (select currency from main.set_company) group by 1, 2 order by 1, 2`
 )
-
-// exceptionsBlock is how many exceptions are asked for at once.
-const exceptionsBlock = 2000
 
 // A question is a query as a page asks it: the answer is remembered under all of it.
 type question struct {
@@ -85,7 +96,7 @@ var slowQueries = []question{
 	{overviewQuery, listLimit, nil}, {daysQuery, listLimit, nil}, {proofNowQuery, listLimit, nil}, {exceptionKindsQuery, listLimit, nil}, {lastRunsQuery, listLimit, nil},
 	{agesQuery, listLimit, nil}, {byDayQuery, listLimit, nil}, {feesByMonthQuery, listLimit, nil}, {ossQuery, 0, nil},
 	{payoutsQuery, 0, []string{"source", "", "status", "", "offset", "0"}},
-	{exceptionsQuery, 0, []string{"kind", "", "source", "", "offset", "0"}},
+	{exceptionGroupsQuery, 0, []string{"kind", "", "source", "", "offset", "0"}},
 	{openItemsQuery, 0, []string{"source", "", "from", "-100000", "until", "1000000", "offset", "0"}},
 }
 
@@ -100,12 +111,12 @@ func (v *view) offset() int {
 
 // A pager leads through a list.
 type pager struct {
-	V         *view
-	Page      int
-	More      bool
-	First     int
-	Last      int
-	PageCount int
+	V     *view
+	Page  int
+	More  bool
+	First int
+	Last  int
+	Total int // 0: not counted
 }
 
 func (v *view) pager(shown int, more bool) pager {
@@ -217,15 +228,15 @@ const payoutQuery = `
 	where p.source = $source and p.payout_id = $id`
 
 const payoutSumsQuery = `
-	select count(*) as lines, sum(gross) as gross, sum(fee) as fee, sum(fee_vat) as fee_vat, sum(net) as net,
+	select sum(lines)::bigint as lines, sum(gross) as gross, sum(fee) as fee, sum(fee_vat) as fee_vat, sum(net) as net,
 		coalesce(sum(gross) filter (kind = 'sale'), 0) as sales, coalesce(sum(gross) filter (kind = 'refund'), 0) as refunds,
 		coalesce(sum(gross) filter (kind is null or kind not in ('sale', 'refund', 'fee', 'payout')), 0) as other,
 		coalesce(sum(net) filter (kind <> 'payout' or kind is null), 0) as net_without_payout, sum(net) - $expected::decimal(18, 2) as off
-	from recon.payout_lines where source = $source and payout_id = $id`
+	from main.verdict_sums where source = $source and payout_id = $id`
 
 const verdictsQuery = `
-	select verdict, count(*) as n, sum(net) as net from recon.payout_lines
-	where source = $source and payout_id = $id and ($verdict = '' or verdict = $verdict) group by verdict order by n desc`
+	select verdict, sum(lines)::bigint as n, sum(net) as net from main.verdict_sums
+	where source = $source and payout_id = $id group by verdict order by n desc, verdict`
 
 const payoutLinesQuery = `
 	with asked as (
@@ -259,7 +270,7 @@ func (c *console) payout(w http.ResponseWriter, r *http.Request, v *view) error 
 		if d.Sums, err = s.one(ctx, payoutSumsQuery, "source", source, "id", id, "expected", expected); err != nil {
 			return err
 		}
-		if d.Verdicts, _, err = s.rows(ctx, verdictsQuery, 0, "source", source, "id", id, "verdict", ""); err != nil {
+		if d.Verdicts, _, err = s.rows(ctx, verdictsQuery, 0, "source", source, "id", id); err != nil {
 			return err
 		}
 		if d.Lines, _, err = s.rows(ctx, payoutLinesQuery, 0, "source", source, "id", id, "verdict", d.Verdict, "offset", fmt.Sprint(v.offset())); err != nil {
@@ -294,16 +305,12 @@ func (c *console) exceptions(w http.ResponseWriter, r *http.Request, v *view) er
 		if d.Kinds, _, err = s.rows(r.Context(), exceptionKindsQuery, listLimit); err != nil {
 			return err
 		}
-		off := v.offset()
-		block := off - off%exceptionsBlock
-		t, _, err := s.table(r.Context(), exceptionsQuery, 0, "kind", d.Kind, "source", d.Source, "offset", fmt.Sprint(block))
-		if err != nil {
+		var total int
+		if d.Rows, total, err = s.exceptionsFrom(r.Context(), d.Kind, d.Source, v.offset()); err != nil {
 			return err
 		}
-		for i := off - block; i < min(off-block+listLimit, len(t.Rows)); i++ {
-			d.Rows = append(d.Rows, rowOf(t, i))
-		}
-		d.Pager = v.pager(len(d.Rows), len(d.Rows) == listLimit)
+		d.Pager = v.pager(len(d.Rows), v.offset()+len(d.Rows) < total)
+		d.Pager.Total = total
 		return nil
 	})
 	if err != nil {
@@ -311,6 +318,39 @@ func (c *console) exceptions(w http.ResponseWriter, r *http.Request, v *view) er
 	}
 	c.render(w, v, "exceptions", d)
 	return nil
+}
+
+// exceptionsFrom returns a page of the open exceptions, from the offset-th, and how many there are.
+func (s *shelf) exceptionsFrom(ctx context.Context, kind, source string, offset int) ([]row, int, error) {
+	groups, _, err := s.rows(ctx, exceptionGroupsQuery, 0, "kind", kind, "source", source, "offset", fmt.Sprint(offset))
+	if err != nil || len(groups) == 0 {
+		return nil, 0, err
+	}
+	before, err := strconv.Atoi(groups[0]["before"])
+	if err != nil {
+		return nil, 0, err
+	}
+	total, err := strconv.Atoi(groups[0]["total"])
+	if err != nil {
+		return nil, 0, err
+	}
+	// Written out, not as parameters: only what stands in the text narrows what DuckDB reads.
+	var times, payouts, parts []string
+	for _, g := range groups {
+		if g["document_id"] == "" {
+			times = append(times, duck.Quote(g["opened_at"])+"::timestamp")
+		} else {
+			payouts = append(payouts, duck.Quote(g["document_id"]))
+		}
+	}
+	if len(times) > 0 {
+		parts = append(parts, "select * from recon.exceptions where line_id is null and opened_at in ("+strings.Join(times, ", ")+")")
+	}
+	if len(payouts) > 0 {
+		parts = append(parts, "select * from recon.exceptions where line_id is not null and document_id in ("+strings.Join(payouts, ", ")+")")
+	}
+	rows, _, err := s.rows(ctx, fmt.Sprintf(exceptionsQuery, strings.Join(parts, " union all ")), 0, "kind", kind, "source", source, "offset", fmt.Sprint(offset-before))
+	return rows, total, err
 }
 
 type exceptionData struct {
@@ -358,11 +398,13 @@ func (c *console) exception(w http.ResponseWriter, r *http.Request, v *view) err
 	}
 	v.Title = v.Word(d.X["kind"])
 	if c.Resolve != nil {
-		p, err := c.project()
-		if err == nil {
-			d.Causes, err = c.Resolve.Causes(r.Context(), asReader(p), id)
-		}
-		if err != nil {
+		if err := c.read(r.Context(), func(s *shelf) error {
+			return s.with(r.Context(), func(db *duck.DB) (err error) {
+				d.Causes, err = c.Resolve.Causes(r.Context(), db, pipeline.KnownException{ID: id, Kind: d.X["kind"], Document: d.X["document_id"], Reason: d.X["reason"],
+					Evidence: d.X["evidence"], Suggestion: d.X["suggestion"], IsLine: d.X["line_id"] != ""})
+				return err
+			})
+		}); err != nil {
 			d.Wrong = err.Error()
 		}
 	}
@@ -387,8 +429,9 @@ type explainData struct {
 }
 
 type chapter struct {
-	Title string
-	Grid  grid
+	Title   string
+	Grid    grid
+	LeftOut bool // it is read when it is asked for
 }
 
 // explain tells the story of a reference. A text that is an amount lists what has that amount.
@@ -399,16 +442,19 @@ func (c *console) explain(w http.ResponseWriter, r *http.Request, v *view) error
 		c.render(w, v, "explain", d)
 		return nil
 	}
-	sh, err := c.books.open(r.Context(), false)
-	if err != nil {
-		return err
+	large := int64(largeFile)
+	if v.Query.Get("sent") == "1" {
+		large = 0
 	}
-	sh.done()
-	story, err := c.story(r.Context(), d.Asked)
+	var story []pipeline.Chapter
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		story, err = s.story(r.Context(), c, d.Asked, large)
+		return err
+	})
 	switch {
 	case err == nil:
 		for _, x := range story {
-			d.Chapters = append(d.Chapters, chapter{x.Title, grid{V: v, Table: x.Table, More: x.More, Links: explained, Words: wordy}})
+			d.Chapters = append(d.Chapters, chapter{Title: x.Title, Grid: grid{V: v, Table: x.Table, More: x.More, Links: explained, Words: wordy}, LeftOut: x.LeftOut})
 		}
 	case errors.Is(err, pipeline.ErrUnknownRef):
 		d.None = true
@@ -465,9 +511,27 @@ func amountAsked(s string) (string, bool) {
 	return digits, true
 }
 
-func (c *console) story(ctx context.Context, ref string) ([]pipeline.Chapter, error) {
+// largeFile is how much a file holds that a page does not read through for one row; it has a link to do so.
+const largeFile = 4 << 20
+
+// storyCauses is how many exceptions of a story are looked into: each has a page of its own as well.
+const storyCauses = 3
+
+// story tells what a reference is, once for each copy of the ledger.
+func (s *shelf) story(ctx context.Context, c *console, ref string, large int64) ([]pipeline.Chapter, error) {
 	p := &pipeline.Project{DataDir: c.DataDir, Memory: readerMemory, Now: c.Now}
-	return p.Explain(ctx, ref, listLimit)
+	known, err := c.project()
+	if err != nil {
+		large = 1 // nobody says what is personal in what was sent: none of it is shown
+	} else {
+		p.Sources = known.Sources
+	}
+	var out []pipeline.Chapter
+	err = s.with(ctx, func(db *duck.DB) (err error) {
+		out, err = p.ExplainFrom(ctx, db, ref, pipeline.StoryLimits{Rows: listLimit, Causes: storyCauses, Large: large})
+		return err
+	})
+	return out, err
 }
 
 type proofData struct {
@@ -484,7 +548,7 @@ func (c *console) proof(w http.ResponseWriter, r *http.Request, v *view) error {
 		if d.Now, _, err = s.rows(r.Context(), proofNowQuery, listLimit); err != nil {
 			return err
 		}
-		d.Days, _, err = s.rows(r.Context(), `select *, difference - explained as unexplained from recon.proof where ($source = '' or source = $source)
+		d.Days, _, err = s.rows(r.Context(), `select *, difference - explained as unexplained from main.kept_proof where ($source = '' or source = $source)
 			order by date desc, source, currency limit 100`, 0, "source", d.Source)
 		return err
 	})
@@ -587,7 +651,7 @@ func (c *console) oss(w http.ResponseWriter, r *http.Request, v *view) error {
 				d.Missing = d.Missing || x["base_eur"] == "" || x["vat_eur"] == ""
 			}
 		}
-		d.Sums, err = s.one(r.Context(), "select sum(base) as base, sum(vat) as vat, sum(base_eur) as base_eur, sum(vat_eur) as vat_eur, sum(documents)::bigint as documents from recon.oss where quarter = $quarter", "quarter", d.Quarter)
+		d.Sums, err = s.one(r.Context(), "select sum(base) as base, sum(vat) as vat, sum(base_eur) as base_eur, sum(vat_eur) as vat_eur, sum(documents)::bigint as documents from main.kept_oss where quarter = $quarter", "quarter", d.Quarter)
 		return err
 	})
 	if err != nil {
@@ -596,7 +660,7 @@ func (c *console) oss(w http.ResponseWriter, r *http.Request, v *view) error {
 	if v.Query.Get("format") == "csv" {
 		var t duck.Table
 		err := c.read(r.Context(), func(s *shelf) (err error) {
-			t, _, err = s.table(r.Context(), "select * from recon.oss where quarter = $quarter order by country, vat_rate", 0, "quarter", d.Quarter)
+			t, _, err = s.table(r.Context(), "select * from main.kept_oss where quarter = $quarter order by country, vat_rate", 0, "quarter", d.Quarter)
 			return err
 		})
 		if err != nil {

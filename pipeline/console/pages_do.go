@@ -444,7 +444,7 @@ func (c *console) testID(w http.ResponseWriter, r *http.Request, v *view) error 
 	} else {
 		for _, x := range d.Trial.Chapters {
 			if len(x.Table.Rows) > 0 {
-				d.Chapters = append(d.Chapters, chapter{x.Title, grid{V: v, Table: x.Table, Words: wordy}})
+				d.Chapters = append(d.Chapters, chapter{Title: x.Title, Grid: grid{V: v, Table: x.Table, Words: wordy}})
 			}
 		}
 	}
