@@ -35,6 +35,10 @@ pages: build ## how long the console's pages take on a million lines; N= sets ho
 	@$(GO) build -o bin/bench ./fixtures/bench
 	@./bin/bench -pages -kvitt bin/kvitt -n $(or $(N),1000000)
 
+questions: build ## forty questions of the published ledger, idle and while a run writes; N= sets how many lines it holds
+	@$(GO) build -o bin/bench ./fixtures/bench
+	@./bin/bench -questions -kvitt bin/kvitt -n $(or $(N),200000)
+
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) vet ./...
@@ -43,4 +47,4 @@ lint: ## gofmt, vet, staticcheck
 clean: ## what was built
 	rm -rf bin
 
-.PHONY: help build demo test tools bench pages lint clean
+.PHONY: help build demo test tools bench pages questions lint clean

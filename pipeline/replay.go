@@ -221,11 +221,14 @@ func (p *Project) Rebuild(ctx context.Context, into string) (Rebuilt, error) {
 	if err := os.Rename(target.path("work.duckdb"), p.path("work.duckdb")); err != nil {
 		return out, err
 	}
-	if err := os.RemoveAll(p.path("published")); err != nil {
-		return out, err
-	}
-	if err := os.Rename(target.path("published"), p.path("published")); err != nil {
-		return out, err
+	// Readers find the one or the other at any moment, where the system can exchange folders.
+	if err := exchange(target.path("published"), p.path("published")); err != nil {
+		if err := os.RemoveAll(p.path("published")); err != nil {
+			return out, err
+		}
+		if err := os.Rename(target.path("published"), p.path("published")); err != nil {
+			return out, err
+		}
 	}
 	return out, os.RemoveAll(target.DataDir)
 }

@@ -47,6 +47,11 @@ func (p *Project) Run(ctx context.Context, command string, sel Selection, post b
 	if err := w.begin(ctx, command); err != nil {
 		return Result{}, err
 	}
+	if p.StepBack {
+		watch, stop := context.WithCancel(ctx)
+		defer stop()
+		go w.stepBack(watch)
+	}
 	res := Result{RunID: w.runID}
 	fetched, fetchErr := w.extractSelected(ctx, sel, &res)
 	res.Records = fetched

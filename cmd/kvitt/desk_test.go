@@ -9,8 +9,42 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kvitt/kvitt/fixtures/questions"
+	"github.com/kvitt/kvitt/pipeline"
 	"github.com/kvitt/kvitt/sql/duck"
 )
+
+// TestTheFortyQuestions: each is answered from the demo, through the command, with rows.
+func TestTheFortyQuestions(t *testing.T) {
+	_, dir, _ := demoWorld(t)
+	qs, err := questions.All()
+	if err != nil || len(qs) != 40 {
+		t.Fatalf("%d questions, %v", len(qs), err)
+	}
+	p := &pipeline.Project{DataDir: filepath.Join(dir, "data"), Memory: memoryLimit}
+	asked := map[string]bool{}
+	for _, q := range qs {
+		db, err := p.Reader(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := db.Table(context.Background(), q.SQL, 0)
+		db.Close()
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", q.Name, err)
+		case len(got.Rows) == 0:
+			t.Errorf("the demo has no answer to %s", q.Name)
+		case asked[q.Asks]:
+			t.Errorf("%s is asked twice", q.Asks)
+		}
+		asked[q.Asks] = true
+	}
+	e := env{"KVITT_CONFIG": filepath.Join(dir, "kvitt.toml")}
+	if o := e.kvitt("query", qs[0].SQL); o.code != 0 || !strings.Contains(o.out, "age_class") {
+		t.Errorf("SQL that begins with a comment: %d %s%s", o.code, o.out, o.err)
+	}
+}
 
 // The README's questions are answered from the demo, each in less than a tenth of a second.
 func TestTheQuestionsOfTheREADME(t *testing.T) {

@@ -119,11 +119,23 @@ func (a *app) personCommand() *cobra.Command {
 			if a.format == "json" {
 				return a.asJSON(map[string]any{"kept": kept, "orders": sum.Orders, "others": sum.Others})
 			}
-			t := duck.Table{Columns: []string{"source", "key", "fetched_at", "values"}, Numeric: make([]bool, 4)}
-			for _, k := range kept {
-				t.Rows = append(t.Rows, []duck.Cell{{Text: k.Source}, {Text: k.Key}, {Text: k.At.Format("2006-01-02 15:04:05")}, {Text: strings.Join(k.Values, " | ")}})
+			if a.format == "csv" {
+				t := duck.Table{Columns: []string{"source", "key", "fetched_at", "value"}, Numeric: make([]bool, 4)}
+				for _, k := range kept {
+					for _, v := range k.Values {
+						t.Rows = append(t.Rows, []duck.Cell{{Text: k.Source}, {Text: k.Key}, {Text: k.At.Format("2006-01-02 15:04:05")}, {Text: v}})
+					}
+				}
+				return a.show(t)
 			}
-			return a.show(t)
+			for _, k := range kept { // in full: it is for the person
+				fmt.Fprintf(a.stdout, "%s %s, fetched %s\n", k.Source, k.Key, k.At.Format("2006-01-02 15:04:05"))
+				for _, v := range k.Values {
+					fmt.Fprintf(a.stdout, "  %s\n", v)
+				}
+			}
+			fmt.Fprintf(a.stdout, "%d orders name the person\n", len(sum.Orders))
+			return nil
 		},
 	}
 	whoFlags(cmd.Flags(), &who)

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -53,6 +54,12 @@ var (
 
 func (a *app) main(ctx context.Context, args []string) int {
 	root := a.root()
+	args = slices.Clone(args)
+	for i, s := range args { // SQL that begins with a comment is no flag
+		if strings.HasPrefix(s, "-- ") || strings.HasPrefix(s, "--\n") {
+			args[i] = " " + s
+		}
+	}
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -33,6 +33,7 @@ func (a *app) runCommand() *cobra.Command {
 			if err := checkSelection(cfg, sel); err != nil {
 				return err
 			}
+			p.StepBack = true
 			res, err := p.Run(cmd.Context(), "run", sel, post || (p.AutoPost && !noPost))
 			if tell && !errors.Is(err, pipeline.ErrLocked) {
 				m := a.messenger(cfg, p.Log)
@@ -125,6 +126,7 @@ func (a *app) backfillCommand() *cobra.Command {
 			if err := checkSelection(cfg, sel); err != nil {
 				return err
 			}
+			p.StepBack = true
 			res, err := p.Run(cmd.Context(), "backfill", sel, false)
 			return a.ran(p, res, err)
 		},

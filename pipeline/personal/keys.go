@@ -633,8 +633,7 @@ func cipherOf(key []byte) (enc cipher.Block, mac []byte) {
 }
 
 // seal makes a token of a value.
-func seal(id string, key, value []byte) string {
-	block, mac := cipherOf(key)
+func seal(id string, block cipher.Block, mac, value []byte) string {
 	iv := ivOf(mac, value)
 	out := make([]byte, ivLen+len(value))
 	copy(out, iv)

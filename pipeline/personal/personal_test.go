@@ -206,3 +206,28 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkJSON seals a page of 50 orders of some 4 KB with ten values about a person in each.
+func BenchmarkJSON(b *testing.B) {
+	k, err := Open(filepath.Join(b.TempDir(), "personal"), false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var page strings.Builder
+	page.WriteString(`{"orders":[`)
+	for i := range 50 {
+		if i > 0 {
+			page.WriteByte(',')
+		}
+		address := `{"given_name":"Anna","email":"anna` + string(rune('a'+i%26)) + `@example.com","phone":"+4670174060` + string(rune('0'+i%10)) + `","lines":["Storgatan 1","11122","Stad"],"country":"SE"}`
+		page.WriteString(`{"id":` + strings.Repeat("1", 1+i%9) + `,"billing":` + address + `,"national_id":"19800101-1234","lines":[` + strings.Repeat(`{"sku":"A-1","name":"Artikel","quantity":1,"total":12.50,"tax":[{"rate":25,"amount":2.50}]},`, 35) + `{}]}`)
+	}
+	page.WriteString(`]}`)
+	body := []byte(page.String())
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		if _, err := k.JSON(body, rules, "shop", 2026); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

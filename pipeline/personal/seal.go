@@ -3,6 +3,7 @@ package personal
 import (
 	"bufio"
 	"bytes"
+	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -299,28 +300,36 @@ type sealer struct {
 }
 
 type sealed struct {
-	id  string
-	key []byte
+	id    string
+	block cipher.Block
+	mac   []byte
+	known []string // aliases that are noted
 }
 
 func (e *sealer) token(primary, alias string, value []byte) (string, error) {
 	p, ok := e.persons[primary]
-	if !ok || alias != "" && alias != primary {
+	if fresh := alias != "" && alias != primary && !slices.Contains(p.known, alias); !ok || fresh {
 		var others []string
-		if alias != "" && alias != primary {
+		if fresh {
 			others = []string{alias}
 		}
 		id, key, err := e.k.person(e.year, primary, others)
 		if err != nil {
 			return "", err
 		}
-		p = sealed{id, key}
+		if !ok {
+			p = sealed{id: id}
+			if id != "" {
+				p.block, p.mac = cipherOf(key)
+			}
+		}
+		p.known = append(p.known, others...)
 		e.persons[primary] = p
 	}
 	if p.id == "" {
 		return Erased, nil
 	}
-	return seal(p.id, p.key, value), nil
+	return seal(p.id, p.block, p.mac, value), nil
 }
 
 // JSON seals the values of a body that are about a person: every value under the rules' keys, and any e-mail address in

@@ -40,9 +40,9 @@ type Config struct {
 
 // Retention is the [retention] section: how long what is about persons can be read.
 type Retention struct {
-	Accounting string // archive, ledger and receipts; nothing of it is removed
-	Personal   string // what is about persons in what was booked
-	Unbooked   string // the same of orders that came to nothing; "" as Personal
+	Accounting string `json:"accounting,omitempty"` // archive, ledger and receipts; nothing of it is removed
+	Personal   string `json:"personal,omitempty"`   // what is about persons in what was booked
+	Unbooked   string `json:"unbooked,omitempty"`   // the same of orders that came to nothing; "" as Personal
 }
 
 // A SourceConfig is one [[source]] block, as far as fetching cares.

@@ -61,7 +61,7 @@ func TestUnknownKeys(t *testing.T) {
 		{"a section below a source", []string{"[accounts]", "[source.erp]\nprovider = \"sie\"\n[accounts]"}, `31:1: unknown key "erp" in [[source]] "klarna": it belongs at the top level, as [erp]`},
 		{"nothing near", []string{"[serve]\n", "[serve]\nwhatever = 1\n"}, `62:1: unknown key "whatever" in [serve]: keys here: listen, tls_cert, tls_key, behind_proxy, public_url, metrics_token, user and oidc`},
 		{"of fortnox at sie", []string{"[erp]\n", "[erp]\nclient_id = \"x\"\n"}, `51:1: unknown key "client_id" in [erp]: it is a key of provider = "fortnox"`},
-		{"in an inline table", []string{"[serve]\nlisten = \"127.0.0.1:8740\"\n", "[serve]\nlisten = \"127.0.0.1:8740\"\n[x]\ny = {z = 1}\n"}, `63:1: unknown section [x]: keys here: data_dir, company, source, accounts, sales, sales_file, bank, fx, order_number, erp, schedule, serve, notify and vault_key`},
+		{"in an inline table", []string{"[serve]\nlisten = \"127.0.0.1:8740\"\n", "[serve]\nlisten = \"127.0.0.1:8740\"\n[x]\ny = {z = 1}\n"}, `63:1: unknown section [x]: keys here: data_dir, company, source, accounts, sales, sales_file, bank, retention, fx, order_number, erp, schedule, serve, notify and vault_key`},
 		{"dotted", []string{"data_dir = \"data\"", "data_dir = \"data\"\nserve.lisen = \"x\"", "[serve]\nlisten = \"127.0.0.1:8740\"\n", ""}, `2:7: unknown key "lisen" in [serve]: did you mean "listen"?`},
 	})
 }
@@ -71,7 +71,7 @@ func TestSections(t *testing.T) {
 		{"single brackets for a source", []string{"[[source]]", "[source]", "[[source.method]]", "[[source.method]]"}, `11:1: there may be several [[source]]: write it with double brackets: [[source]]`},
 		{"double brackets for the company", []string{"[company]", "[[company]]"}, `3:1: there is one [company] only: write it with single brackets: [company]`},
 		{"a value for a section", []string{"[serve]\nlisten =", "[serve2]\n#"}, `61:1: unknown section [serve2]: did you mean [serve]?`},
-		{"values for sections", []string{"data_dir = \"data\"", "serve = 1\nfx = [1]\nsource = [3]", "[[source]]\n", "[x]\n", "[source.accounts]", "[x.accounts]", "[[source.method]]", "[[x.method]]", "[[source.line_type]]", "[[x.line_type]]", "[serve]\nlisten = \"127.0.0.1:8740\"\n", ""}, "1:1: serve is a section, not a value: write [serve] and its keys below\n2:1: fx is a section, not a value: write [fx] and its keys below\n3:11: source is a section, not a value: write [[source]] and its keys below\n13:1: unknown section [x]: keys here: data_dir, company, source, accounts, sales, sales_file, bank, fx, order_number, erp, schedule, serve, notify and vault_key"},
+		{"values for sections", []string{"data_dir = \"data\"", "serve = 1\nfx = [1]\nsource = [3]", "[[source]]\n", "[x]\n", "[source.accounts]", "[x.accounts]", "[[source.method]]", "[[x.method]]", "[[source.line_type]]", "[[x.line_type]]", "[serve]\nlisten = \"127.0.0.1:8740\"\n", ""}, "1:1: serve is a section, not a value: write [serve] and its keys below\n2:1: fx is a section, not a value: write [fx] and its keys below\n3:11: source is a section, not a value: write [[source]] and its keys below\n13:1: unknown section [x]: keys here: data_dir, company, source, accounts, sales, sales_file, bank, retention, fx, order_number, erp, schedule, serve, notify and vault_key"},
 	})
 }
 
