@@ -324,4 +324,4 @@ func (g grid) Heads() []gridCell {
 var explained = map[string]string{"document_id": "/explain?q=", "order_number": "/explain?q=", "matched_document": "/explain?q=", "voucher": "/explain?q=",
 	"erp_document_id": "/explain?q=", "bank_reference": "/explain?q=", "entry": "/explain?q=", "payout_id": "/explain?q="}
 
-var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true}
+var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true}
