@@ -27,9 +27,9 @@ tools:
 		&& (apt-get update -qq && apt-get install -y -qq chromium fonts-dejavu-core) >/dev/null 2>&1; } \
 		|| echo "chromium is not here and cannot be installed: the tests in a browser are skipped"
 
-bench: build ## kvitt against bare DuckDB on the same million lines; N= sets how many; STAGING=svea, or all: staging of N orders
+bench: build ## kvitt against bare DuckDB on the same million lines; N= sets how many; STAGING=svea, or all: staging of N orders, with RATE=40: fetching N orders at that rate
 	@$(GO) build -o bin/bench ./fixtures/bench
-	@./bin/bench -kvitt bin/kvitt -n $(or $(N),$(if $(STAGING),20000,1000000)) $(if $(STAGING),-staging $(STAGING))
+	@./bin/bench -kvitt bin/kvitt -n $(or $(N),$(if $(STAGING),20000,1000000)) $(if $(STAGING),-staging $(STAGING)) $(if $(RATE),-rate $(RATE))
 
 pages: build ## how long the console's pages take on a million lines; N= sets how many
 	@$(GO) build -o bin/bench ./fixtures/bench

@@ -1,15 +1,20 @@
 package extract
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // Ahead calls fetch for up to n things at once, and take with what came, in the order of things, until
 // take says no. It reports whether take had all of them. When it returns, nothing is being fetched any more.
-func Ahead[T, R any](ctx context.Context, n int, things []T, fetch func(ctx context.Context, thing T) (R, error), take func(R, error) bool) bool {
+func Ahead[T, R any](ctx context.Context, n int, things iter.Seq[T], fetch func(ctx context.Context, thing T) (R, error), take func(R, error) bool) bool {
 	type result struct {
 		got R
 		err error
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	next, stop := iter.Pull(things)
+	defer stop()
 	var waiting []chan result // in the order of things
 	defer func() {
 		cancel()
@@ -18,11 +23,12 @@ func Ahead[T, R any](ctx context.Context, n int, things []T, fetch func(ctx cont
 		}
 	}()
 	ask := func() {
-		if len(things) == 0 {
+		thing, ok := next()
+		if !ok {
 			return
 		}
-		thing, ch := things[0], make(chan result, 1)
-		things, waiting = things[1:], append(waiting, ch)
+		ch := make(chan result, 1)
+		waiting = append(waiting, ch)
 		go func() {
 			got, err := fetch(ctx, thing)
 			ch <- result{got, err}

@@ -33,7 +33,7 @@ func TestAhead(t *testing.T) {
 	}
 	var got []int
 	var failed error
-	if !extract.Ahead(t.Context(), 3, things, fetch, func(n int, err error) bool {
+	if !extract.Ahead(t.Context(), 3, slices.Values(things), fetch, func(n int, err error) bool {
 		got, failed = append(got, n), errors.Join(failed, err)
 		return true
 	}) {
@@ -45,7 +45,7 @@ func TestAhead(t *testing.T) {
 
 	asked.Store(0)
 	got = nil
-	if extract.Ahead(t.Context(), 2, things, fetch, func(n int, _ error) bool { got = append(got, n); return false }) {
+	if extract.Ahead(t.Context(), 2, slices.Values(things), fetch, func(n int, _ error) bool { got = append(got, n); return false }) {
 		t.Error("it says that all were taken")
 	}
 	if !slices.Equal(got, []int{5}) || under.Load() != 0 || asked.Load() > 3 {

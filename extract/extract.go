@@ -156,6 +156,9 @@ type Stage struct {
 	Backfill bool
 	// Along says that the stream is followed, by Follow, after orders were read by a user's IDs too.
 	Along bool
+	// Optional says that nothing is booked from the stream: where the key may not read it, or it fails, the run says so
+	// and is done all the same. The next run asks for it again.
+	Optional bool
 	// Late stages wait until every source has fetched the others: a shop looks up the sale
 	// behind a payout line of some provider that no document is known for.
 	Late bool
@@ -164,7 +167,7 @@ type Stage struct {
 // A Model is one staging query: it reads the new blobs of one stream and yields the
 // fixed columns of one entity (package sql, schema/entities.sql).
 type Model struct {
-	Entity string // payouts, payout_parts, payout_lines, documents, document_lines, document_keys
+	Entity string // payouts, payout_parts, payout_lines, documents, document_lines, document_keys, provider_balances, provider_movements
 	Stream Stream
 	File   string // "stg_klarna__payouts.sql" in Files
 	// Kinds of documents that the model yields, when another stream has the others of the same order:
@@ -202,13 +205,17 @@ type Source struct {
 	// Open checks cfg and never dials. Nil when the connector reads from an inbox only.
 	Open func(cfg Config) (Extractor, error)
 	// UniquePayouts says that a payout ID is one payout whatever [[source]] brings it: the
-	// second of two sources that read the same account, one from a folder perhaps, is held.
+	// second of two sources that read the same account, one from a folder perhaps, is held. Elsewhere
+	// one is held whose rows are the same too.
 	UniquePayouts bool
 	// Shop says that it is a shop: its documents are settled by other sources' payouts.
 	Shop bool
 	// Personal names the JSON keys (at any depth) and report columns whose values are about
 	// a person: names, addresses, e-mail, phone, birth dates, national IDs. Lower case.
 	Personal []string
+	// NotPersonal names keys within those whose values are about nobody and are needed: the country of an
+	// address, the ID of a transaction. Everything else under a Personal key is sealed before it is archived.
+	NotPersonal []string
 	// Hook is how the provider calls us; nil when it never does.
 	Hook *Hook
 	// Consent is where a person allows kvitt to read the account; nil when keys alone do it, or

@@ -90,6 +90,7 @@ type Document struct {
 	Sale  *Sale       `json:",omitempty"` // of an order, invoice or credit invoice
 	Pays  *Settlement `json:",omitempty"` // of a payment
 	Proof *Proof      `json:",omitempty"` // of a payout's voucher: the report to attach
+	Seal  string      `json:",omitempty"` // names the archive that it stands on; written into what the ERP keeps
 }
 
 // A Sale is what an invoice says. Its amounts are in the company's currency, and negative in a credit invoice.
@@ -103,8 +104,9 @@ type Sale struct {
 	Receivable  int
 	Lines       []SaleLine
 	Credits     string // the ERP's number of the invoice that a credit invoice is about; "" when it is not there
-	Order       string // the ERP's number of the order that this is the first invoice of; "" for none
+	Order       string // the ERP's number of the order that this is the first invoice of, or of an order that was changed; "" for none
 	Was         string // "1 250.00 EUR" when the document is in another currency
+	Cancelled   bool   `json:",omitempty"` // an order that came to nothing: Order is to be cancelled
 	Net         bool   // a delivery that became smaller: what is open of its invoice is set off against this one
 }
 
@@ -126,7 +128,7 @@ type Settlement struct {
 	Receivable int
 	Amount     ledger.Minor // by which it lowers what is open, > 0; < 0 pays a credit invoice
 	Main       int          // the account the money is on: clearing
-	Known      []string     // payments of the invoice that are other documents of ours
+	Known      []string     `json:",omitempty"` // payments of the invoice that are other documents of ours, where this one is looked for
 	More       []string     // further invoices of the same document: it became larger
 }
 

@@ -60,7 +60,7 @@ func (s *staging) bankStatement(row blobRow, b *archive.Blob) error {
 		return err
 	}
 	db := s.w.db
-	if err := db.Insert(s.ctx, "blobs", []blobRow{row}); err != nil {
+	if err := s.w.insertBlobs(s.ctx, []blobRow{row}); err != nil {
 		return err
 	}
 	body, err := s.w.arch.ReadBlob(b.Content)

@@ -91,9 +91,9 @@ func payoutFacts(ctx context.Context, db *duck.DB, document string) (transform.P
 	f.Stated = statedTotals(stated, f.Currency, f.Rows)
 	var others []transform.OtherPayout
 	if err := db.Each(ctx, `select payout_id, difference_minor from payouts
-		where source = $s and payout_id <> $p and currency = $c and status = 'held' and difference_minor = -$d::bigint and difference_minor <> 0
+		where source = $s and payout_id <> $p and currency = $c and status = 'held' and difference_minor between -$d::bigint - 2 and -$d::bigint + 2 and difference_minor <> 0
 			and ($day = '' or paid_date between nullif($day, '')::date - 35 and nullif($day, '')::date + 35)
-		order by payout_id limit 3`, func(scan func(...any) error) error {
+		order by abs(difference_minor + $d::bigint), payout_id limit 3`, func(scan func(...any) error) error {
 		var o transform.OtherPayout
 		if err := scan(&o.ID, &o.Difference); err != nil {
 			return err
@@ -148,7 +148,7 @@ func payoutRows(ctx context.Context, db *duck.DB, source, payout string) ([]tran
 }
 
 // statedTotals sets the provider's figures, known by what providers call them, beside what its rows
-// add up to. Whether they are in minor units is seen by which of them agree with the rows.
+// add up to. Whether they are in minor units is seen by which of them agree with the rows, or nearly.
 func statedTotals(stated, currency string, rows []transform.RowFacts) []transform.StatedTotal {
 	var body any
 	dec := json.NewDecoder(strings.NewReader(stated))
@@ -156,8 +156,11 @@ func statedTotals(stated, currency string, rows []transform.RowFacts) []transfor
 	if dec.Decode(&body) != nil {
 		return nil
 	}
-	var sales, refunds, fees, vat int64
+	var sales, refunds, fees, vat, gross int64
 	for _, r := range rows {
+		if r.Kind != "fee" && r.Kind != "carried" && r.Kind != "payout" {
+			gross += r.Gross
+		}
 		switch r.Kind {
 		case "sale":
 			sales += r.Gross
@@ -193,6 +196,8 @@ func statedTotals(stated, currency string, rows []transform.RowFacts) []transfor
 				figures = append(figures, figure{name, v.String(), fees})
 			case has("sale"):
 				figures = append(figures, figure{name, v.String(), sales})
+			case has("nominal"):
+				figures = append(figures, figure{name, v.String(), abs(gross)})
 			case has("return") || has("refund"):
 				figures = append(figures, figure{name, v.String(), refunds})
 			}
@@ -210,7 +215,10 @@ func statedTotals(stated, currency string, rows []transform.RowFacts) []transfor
 				break
 			}
 			v := max(int64(minor), -int64(minor))
-			if v == x.rows {
+			switch {
+			case v == x.rows:
+				n += 1000
+			case v > x.rows/3 && v < 3*x.rows: // where none agrees, those that are of the same size
 				n++
 			}
 			out = append(out, transform.StatedTotal{Name: x.name, Stated: v, Rows: x.rows})
@@ -221,6 +229,8 @@ func statedTotals(stated, currency string, rows []transform.RowFacts) []transfor
 	}
 	return best
 }
+
+func abs(n int64) int64 { return max(n, -n) }
 
 // lineFacts gathers what is known of a payout line; sought is false for one that looks for no document.
 func lineFacts(ctx context.Context, db *duck.DB, id string) (f transform.LineFacts, sought bool, err error) {

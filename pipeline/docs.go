@@ -199,6 +199,7 @@ func (d *docs) system() {
 	d.table([]string{"folder of the data directory", "holds"}, [][]string{
 		{"archive/", "the accounting information as it was received: one folder per run with blobs.zst (the bytes), index.jsonl (what they are, decisions, settings, receipts of the accounting system) and manifest.json (digests of both and of the manifest before: a chain)"},
 		{"work.duckdb", "the ledger; derived: kvitt rebuild makes it anew from the archive and compares the digest"},
+		{"personal/", "the keys of what is about persons: one file per year, and keyed hashes of who was erased"},
 		{"published/", "the ledger for readers, as a database and as Parquet, with SHA256SUMS"},
 		{"sie/", "the vouchers handed over as SIE 4 files, written once and never changed"}})
 	d.line("Accounting information is kept until the end of the seventh year after the calendar year in which the fiscal year ended (bokföringslagen 7 kap. 2 §). kvitt removes nothing from the archive by itself.\n")
@@ -208,7 +209,7 @@ func (d *docs) system() {
 			rows = append(rows, []string{src.Name, strings.Join(src.Connector.Personal, ", ")})
 		}
 	}
-	d.line("Personal data is in the archived bytes only, under these names; ledger, views and vouchers hold order references and no names:\n")
+	d.line("Values about persons are sealed before they are archived, each under a key of that person's own for the year it came in (personal/); ledger, views and vouchers hold order references and no names. kvitt erase destroys a person's keys, kvitt retention those whose time is over, unless a legal hold keeps them; neither changes a balance or a digest. Bank statements are archived as the bank wrote them. Sealed are the values under these names, and any e-mail address elsewhere:\n")
 	d.table([]string{"source", "fields about a person"}, rows)
 }
 

@@ -72,28 +72,11 @@ func (w *work) replanDocuments(ctx context.Context) error {
 		invoice = `case when book like '%/payout/%' then 'voucher' when receivable > 0 then 'invoice' when receivable < 0 then 'credit_invoice' else 'voucher' end`
 	}
 	if scheme == "document" {
-		// Orders that are not delivered yet are orders at the ERP too; what is delivered is invoiced at once.
-		if err := w.db.Exec(ctx, fmt.Sprintf(`
-			delete from erp_documents where kind = 'order' and status = 'planned';
-			insert into erp_documents by name
-			select left(md5('order|' || d.document_id), 12) as erp_document_id, 'order' as kind, %s as target, 'order ' || d.document_id as voucher_group,
-				d.source || '/order' as book, d.event_date as book_date, 0 as through_run, d.document_id, null as erp_number, 'order ' || d.document_id as reference,
-				d.currency, d.amount_minor, 0 as entries, 'planned' as status, null::timestamp as posted_at, null as batch, %s as scheme
-			from documents as d
-			inner join set_sources as s using (source)
-			cross join set_company as c
-			where d.kind = 'order' and s.orders and not coalesce(d.is_final, false) and not contains(lower(coalesce(d.status, '')), 'cancel')
-				and d.amount_minor > 0 and d.currency = c.currency and d.event_date is not null and d.country is not null
-				and (d.source, d.order_id) not in (select (source, order_id) from documents where kind = 'delivery' and order_id is not null)
-				and d.document_id not in (select document_id from document_lines as l inner join documents as o using (document_id)
-					where o.kind = 'order' and l.line_type not in ('gift_card', 'store_credit') and not exists (select 1 from set_sales as x where x.rate_bp = l.rate_bp and x.customer = 'consumer'
-						and (x.country = o.country or (x.country = '*' and not is_eu(o.country)))))
-				and d.document_id in (select document_id from document_lines)
-				and left(md5('order|' || d.document_id), 12) not in (select erp_document_id from erp_documents)`, duck.Quote(w.TargetName), duck.Quote(scheme))); err != nil {
+		if err := w.replanOrders(ctx); err != nil {
 			return err
 		}
 	}
-	return w.db.Exec(ctx, fmt.Sprintf(`
+	if err := w.db.Exec(ctx, fmt.Sprintf(`
 		create or replace temp table refused_before as select erp_document_id, why from erp_documents where status = 'failed';
 		delete from erp_documents where status in ('planned', 'failed') and (book, book_date) in (select (book, book_date) from pages);
 		insert into erp_documents by name
@@ -112,7 +95,62 @@ func (w *work) replanDocuments(ctx context.Context) error {
 			group by voucher_group, book, book_date
 		) as g
 		left join (select voucher_group, count(*) as times from erp_documents where status = 'reversed' group by voucher_group) as r on r.voucher_group = g.voucher_group`,
-		invoice, duck.Quote(w.TargetName), duck.Quote(scheme), unpostedEntries(scheme)))
+		invoice, duck.Quote(w.TargetName), duck.Quote(scheme), unpostedEntries(scheme))); err != nil {
+		return err
+	}
+	// What was refused, and is planned otherwise now, is no longer what is wrong.
+	return w.db.Exec(ctx, `update exceptions as x set status = 'resolved', closed_at = r.began from this_run as r
+		where x.status = 'open' and x.kind in ('erp_refused', 'period_locked') and starts_with(x.evidence, 'ERP document ')
+			and substr(x.evidence, 14) not in (select erp_document_id from erp_documents)`)
+}
+
+// replanOrders plans orders that are not delivered yet: as orders of the ERP, which are changed as long as they are changed
+// at their source, and cancelled when they come to nothing there. What is delivered is invoiced at once, and its order with it.
+func (w *work) replanOrders(ctx context.Context) error {
+	return w.db.Exec(ctx, fmt.Sprintf(`
+		create or replace temp table refused_orders as select erp_document_id from erp_documents where kind = 'order' and status = 'failed';
+		delete from erp_documents where kind = 'order' and status in ('planned', 'failed');
+		create or replace temp table orders_there as
+		select document_id, arg_max(content, times) as content, arg_max(status, times) as status, max(times) as times
+		from (select *, row_number() over (partition by document_id order by status = 'sent', posted_at, through_run, erp_document_id) as times
+			from erp_documents where kind = 'order' and status in ('sent', 'posted'))
+		group by document_id;
+		create or replace temp table orders_now as
+		select d.document_id, d.source, d.event_date, d.currency, d.amount_minor,
+			-- That nothing more happens to an order says that it came to nothing only where its deliveries would be known.
+			coalesce(d.is_final, false) and s.invoices or regexp_matches(lower(coalesce(d.status, '')), '^(wc-)?(cancel|expired|failed|void)') or d.amount_minor <= 0 as is_off,
+			md5(concat_ws('|', d.country, d.customer, l.content)) as content, coalesce(l.bookable, false) and d.country is not null as bookable
+		from documents as d
+		inner join set_sources as s using (source)
+		cross join set_company as c
+		left join (
+			select l.document_id, string_agg(concat_ws(' ', l.line_type, l.reference, l.quantity, l.gross_minor, l.vat_minor, l.rate_bp), '|' order by l.line_no) as content,
+				bool_and(l.line_type in ('gift_card', 'store_credit') or exists (select 1 from set_sales as x where x.rate_bp = l.rate_bp and x.customer = 'consumer'
+					and (x.country = o.country or (x.country = '*' and not is_eu(o.country))))) as bookable
+			from document_lines as l inner join documents as o using (document_id)
+			where o.kind = 'order'
+			group by l.document_id
+		) as l on l.document_id = d.document_id
+		where d.kind = 'order' and s.orders and d.currency = c.currency and d.event_date is not null
+			and (d.source, d.order_id) not in (select (source, order_id) from documents where kind = 'delivery' and order_id is not null);
+		insert into erp_documents by name
+		select n.erp_document_id, 'order' as kind, %[1]s as target, 'order ' || n.document_id as voucher_group,
+			n.source || '/order' as book, n.event_date as book_date, 0 as through_run, n.document_id, null as erp_number, 'order ' || n.document_id as reference,
+			n.currency, n.amount_minor, 0 as entries, case when r.erp_document_id is null then 'planned' else 'failed' end as status, null::timestamp as posted_at,
+			null as batch, %[2]s as scheme, n.content
+		from (
+			select n.* replace (case when n.is_off then 'off' else n.content end as content),
+				left(md5(concat_ws('|', 'order', n.document_id, t.times, case when n.is_off then 'off' else n.content end)), 12) as erp_document_id
+			from orders_now as n
+			left join orders_there as t using (document_id)
+			where case
+				when t.document_id is null then not n.is_off and n.bookable
+				when t.status = 'sent' then false -- it is not known yet what is there
+				when t.content = 'off' then false -- a cancelled order stays cancelled
+				when n.is_off then true
+				else n.bookable and n.content <> t.content end
+		) as n
+		left join refused_orders as r using (erp_document_id)`, duck.Quote(w.TargetName), duck.Quote(w.scheme())))
 }
 
 // planDocuments is plan for an Outbox.
@@ -151,13 +189,13 @@ type piece struct {
 
 func (b *documentPlan) planned() error {
 	return b.w.db.Each(b.ctx, `select erp_document_id, kind, voucher_group, book, book_date::varchar, book_date, coalesce(document_id, ''), currency, entries,
-			exists (select 1 from erp_documents as o where o.status in ('sent', 'posted') and o.voucher_group = e.voucher_group), e.status = 'failed'
+			exists (select 1 from erp_documents as o where o.status in ('sent', 'posted') and o.voucher_group = e.voucher_group), e.status = 'failed', coalesce(e.content, '')
 		from erp_documents as e where status in ('planned', 'failed') and scheme = $s order by book_date, voucher_group`, func(scan func(...any) error) error {
 		var d load.Document
 		var again, tried bool
 		var pg page
 		var date time.Time
-		if err := scan(&d.ID, &d.Kind, &d.Group, &pg.book, &pg.date, &date, &pg.document, &pg.currency, &pg.entries, &again, &tried); err != nil {
+		if err := scan(&d.ID, &d.Kind, &d.Group, &pg.book, &pg.date, &date, &pg.document, &pg.currency, &pg.entries, &again, &tried, &pg.content); err != nil {
 			return err
 		}
 		pg.reference = d.Group
@@ -256,6 +294,9 @@ func (b *documentPlan) facts() error {
 	if err := b.proofs(); err != nil {
 		return err
 	}
+	if err := b.ordersThere(); err != nil {
+		return err
+	}
 	if len(b.sales) == 0 && b.scheme != "attach" {
 		return nil
 	}
@@ -274,7 +315,14 @@ func (b *documentPlan) facts() error {
 				d.Sale.Source, d.Sale.Country, d.Sale.Business = source, country, business
 				d.Sale.OrderNumber = orderNumber(b.w.Settings.Number, source, orderID, number, reference)
 				d.Sale.Net = kind == "delivery" && d.Kind == load.KindCredit
-				d.Text = map[string]string{load.KindInvoice: "Invoice", load.KindCredit: "Credit invoice", load.KindOrder: "Order"}[d.Kind] + " " + source + " order " + d.Sale.OrderNumber
+				what := map[string]string{load.KindInvoice: "Invoice", load.KindCredit: "Credit invoice", load.KindOrder: "Order"}[d.Kind]
+				switch {
+				case d.Sale.Cancelled:
+					what = "Cancelled order"
+				case d.Kind == load.KindOrder && d.Sale.Order != "":
+					what = "Changed order"
+				}
+				d.Text = what + " " + source + " order " + d.Sale.OrderNumber
 				if currency != b.w.Settings.Company.Currency {
 					d.Sale.Was = ledger.Minor(amount).Decimal(exp(currency)) + " " + currency
 				}
@@ -387,6 +435,30 @@ func (b *documentPlan) proofs() error {
 	}
 	return err
 }
+
+// ordersThere says of planned orders which one of the ERP they are already, and whether it is to be cancelled.
+func (b *documentPlan) ordersThere() error {
+	numbers := map[string]string{}
+	err := b.w.db.Each(b.ctx, `select document_id, arg_max(erp_number, posted_at) from erp_documents where kind = 'order' and status = 'posted' and erp_number is not null
+		and document_id in (select document_id from erp_documents where kind = 'order' and status in ('planned', 'failed')) group by document_id`, func(scan func(...any) error) error {
+		var doc, number string
+		if err := scan(&doc, &number); err != nil {
+			return err
+		}
+		numbers[doc] = number
+		return nil
+	})
+	for _, g := range b.order {
+		if d := b.byGroup[g]; d.Kind == load.KindOrder {
+			d.Sale.Order = numbers[d.Sale.DocumentID]
+			d.Sale.Cancelled = b.pl.pages[d.ID].content == orderOff
+		}
+	}
+	return err
+}
+
+// orderOff is the content of an order that came to nothing.
+const orderOff = "off"
 
 // lines fills in what invoices say row by row: the document's own lines where they are what is booked, else one row
 // for each rate.
@@ -565,7 +637,7 @@ func (b *documentPlan) finish() error {
 	sums := map[int]*AccountSum{}
 	for _, g := range b.order {
 		d := b.byGroup[g]
-		if len(d.Rows) == 0 && (d.Kind != load.KindOrder || len(d.Sale.Lines) == 0) {
+		if len(d.Rows) == 0 && (d.Kind != load.KindOrder || len(d.Sale.Lines) == 0 && !d.Sale.Cancelled) {
 			delete(b.pl.pages, d.ID)
 			continue // what it gathers cancels out on every account: nothing to tell the ERP
 		}

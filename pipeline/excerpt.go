@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/kvitt/kvitt/pipeline/archive"
+	"github.com/kvitt/kvitt/pipeline/personal"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
@@ -76,7 +77,7 @@ func (p *Project) excerpts(ctx context.Context, db *duck.DB, max StoryLimits) (C
 }
 
 func (p *Project) excerpt(arch *archive.Archive, c archive.Content, source, media, locator string) (at int64, sent string, err error) {
-	personal := p.personal(source)
+	keys := p.personal(source)
 	row, isRow := strings.CutPrefix(locator, "row ")
 	switch {
 	case isRow && media == "text/csv":
@@ -89,7 +90,7 @@ func (p *Project) excerpt(arch *archive.Archive, c archive.Content, source, medi
 			return 0, "", err
 		}
 		defer r.Close()
-		return csvRow(r, n, personal)
+		return csvRow(r, n, keys)
 	case source == bankSource:
 		return 0, "the statement holds other people's payments too; see " + locator + " in it", nil
 	}
@@ -101,7 +102,7 @@ func (p *Project) excerpt(arch *archive.Archive, c archive.Content, source, medi
 	if err != nil {
 		return 0, "", fmt.Errorf("%s: %w", locator, err)
 	}
-	text := maskJSON(body[start:end], personal)
+	text := personal.Hide(maskJSON(body[start:end], keys), masked)
 	if len(text) > maxExcerpt {
 		text = append(bytes.ToValidUTF8(text[:maxExcerpt], nil), fmt.Sprintf("… and %d bytes more", len(text)-maxExcerpt)...)
 	}
@@ -123,7 +124,7 @@ func (p *Project) personal(source string) []string {
 
 // csvRow returns a row of a report as "column: value" lines, and the byte it begins at. The header
 // is row 1. A report that is not quoted as CSV should be is shown as far as it can be read.
-func csvRow(r io.Reader, n int, personal []string) (int64, string, error) {
+func csvRow(r io.Reader, n int, keys []string) (int64, string, error) {
 	cr := csv.NewReader(bufio.NewReaderSize(r, 1<<20))
 	cr.FieldsPerRecord, cr.LazyQuotes, cr.ReuseRecord = -1, true, true
 	head, err := cr.Read()
@@ -152,10 +153,10 @@ func csvRow(r io.Reader, n int, personal []string) (int64, string, error) {
 			if v == "" {
 				continue
 			}
-			if slices.Contains(personal, strings.ToLower(name)) {
+			if slices.Contains(keys, strings.ToLower(name)) {
 				v = masked
 			}
-			parts = append(parts, name+": "+v)
+			parts = append(parts, name+": "+string(personal.Hide([]byte(v), masked)))
 		}
 		return at, strings.Join(parts, " | "), nil
 	}
@@ -248,7 +249,7 @@ func skipBlank(body []byte, at int64) int64 {
 }
 
 // maskJSON replaces the values under personal keys, at any depth; every other byte stays.
-func maskJSON(body []byte, personal []string) []byte {
+func maskJSON(body []byte, keys []string) []byte {
 	var out []byte
 	copied := int64(0)
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -269,7 +270,7 @@ func maskJSON(body []byte, personal []string) []byte {
 				if err != nil {
 					return err
 				}
-				if s, _ := name.(string); slices.Contains(personal, strings.ToLower(s)) {
+				if s, _ := name.(string); slices.Contains(keys, strings.ToLower(s)) {
 					from := skipBlank(body, dec.InputOffset())
 					var v json.RawMessage
 					if err := dec.Decode(&v); err != nil {

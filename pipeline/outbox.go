@@ -25,6 +25,7 @@ var ErrUnsent = errors.New("not everything is posted")
 
 const (
 	chunkDocuments = 100 // sent under one intent
+	keptAnswers    = 16  // and what became of so many is kept at once: a kill costs no more than looking these up
 	atOnce         = 8   // in flight
 )
 
@@ -35,6 +36,7 @@ type outDocument struct {
 	BookDate string `json:"book_date"`
 	Of       string `json:"document_id,omitempty"`
 	Amount   int64  `json:"amount_minor"`
+	Content  string `json:"content,omitempty"` // of an order
 
 	again bool
 }
@@ -133,10 +135,15 @@ func (w *work) postDocuments(ctx context.Context, digest string) (int64, error) 
 			}
 		}
 	}
+	seal, err := w.seal()
+	if err != nil {
+		return 0, err
+	}
 	var out []outDocument
 	for _, d := range pl.Documents {
+		d.Seal = seal
 		pg := pl.pages[d.ID]
-		o := outDocument{Document: d, Book: pg.book, BookDate: pg.date, Of: pg.document, again: pg.tried}
+		o := outDocument{Document: d, Book: pg.book, BookDate: pg.date, Of: pg.document, Content: pg.content, again: pg.tried}
 		for _, r := range d.Rows {
 			if r.Amount > 0 {
 				o.Amount += int64(r.Amount)
@@ -318,8 +325,11 @@ func (s *sender) intent(ctx context.Context, chunk []outDocument) error {
 }
 
 func (s *sender) sendChunk(ctx context.Context, chunk []outDocument) error {
-	results := make([]outAnswer, len(chunk))
-	known := make([]bool, len(chunk))
+	type result struct {
+		outAnswer
+		known bool
+	}
+	results := make(chan result, len(chunk))
 	var mu sync.Mutex
 	var stopped error
 	next := 0
@@ -338,12 +348,12 @@ func (s *sender) sendChunk(ctx context.Context, chunk []outDocument) error {
 				d := chunk[i]
 				if stop {
 					// Not begun: what has no trace anywhere need not be looked for.
-					results[i], known[i] = outAnswer{ID: d.ID, Dropped: true}, !d.again
+					results <- result{outAnswer{ID: d.ID, Dropped: true}, !d.again}
 					continue
 				}
 				p, err := s.w.Outbox.Send(ctx, d.Document, d.again)
 				mu.Lock()
-				results[i], known[i] = s.answer(d, p, err)
+				a, known := s.answer(d, p, err)
 				if err != nil && errors.Is(err, load.ErrStop) && stopped == nil {
 					stopped = err
 				}
@@ -351,21 +361,34 @@ func (s *sender) sendChunk(ctx context.Context, chunk []outDocument) error {
 					stopped = fmt.Errorf("%w: %s: %s", load.ErrStop, d.Text, p.Wrong)
 				}
 				mu.Unlock()
+				results <- result{a, known}
 			}
 		})
 	}
-	wg.Wait()
 	var note answersNote
-	for i, a := range results {
-		if known[i] {
-			note.Answers = append(note.Answers, a)
+	var failed error
+	for left := len(chunk); left > 0; left-- {
+		r := <-results
+		if r.known {
+			note.Answers = append(note.Answers, r.outAnswer)
+		}
+		if len(note.Answers) == 0 || len(note.Answers) < keptAnswers && left > 1 || failed != nil {
+			continue
+		}
+		// What was answered must be kept even when we are told to stop. Nothing reads the books meanwhile.
+		s.w.blobs.Lock()
+		failed = s.w.outboxNote(context.WithoutCancel(ctx), "erp_answers", note)
+		s.w.blobs.Unlock()
+		note = answersNote{}
+		if failed != nil {
+			mu.Lock()
+			stopped = failed
+			mu.Unlock()
 		}
 	}
-	if len(note.Answers) > 0 {
-		// What was answered must be kept even when we are told to stop.
-		if err := s.w.outboxNote(context.WithoutCancel(ctx), "erp_answers", note); err != nil {
-			return err
-		}
+	wg.Wait()
+	if failed != nil {
+		return failed
 	}
 	if stopped != nil {
 		return fmt.Errorf("post: %w", stopped)
@@ -465,6 +488,29 @@ func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, 
 	if err != nil {
 		return nil, err
 	}
+	known := map[string][]string{}
+	if ds[0].Kind == load.KindPayment && slices.ContainsFunc(ds, func(d outDocument) bool { return d.again }) {
+		// Which payments of an invoice are other documents of ours: a payment that is looked for is none of them.
+		err := s.w.db.Each(ctx, `select erp_number, parts from erp_documents where kind = 'payment' and status in ('posted', 'reversed') and erp_number is not null and parts is not null`, func(scan func(...any) error) error {
+			var number, text string
+			if err := scan(&number, &text); err != nil {
+				return err
+			}
+			var parts []load.Part
+			if err := json.Unmarshal([]byte(text), &parts); err != nil {
+				return err
+			}
+			for _, p := range parts {
+				if p.Kind == load.KindInvoice {
+					known[p.Number] = append(known[p.Number], number)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	if ds[0].Kind == load.KindCredit {
 		err := s.w.db.Each(ctx, `select r.document_id, d.document_id from documents as r
 			inner join documents as d on d.kind = 'delivery' and d.source = r.source and d.order_id = r.order_id
@@ -521,7 +567,7 @@ func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, 
 		}
 		pays := *d.Pays
 		d.Pays = &pays
-		if s.w.Mode == "attach" && !d.again {
+		if s.w.Mode == "attach" && pays.Search == nil { // also one that was refused before: it is looked for again
 			if err := s.search(ctx, &d); err != nil {
 				return nil, err
 			}
@@ -529,6 +575,7 @@ func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, 
 			continue
 		}
 		if pays.Invoice != "" || pays.Search != nil {
+			pays.Known = known[pays.Invoice]
 			out = append(out, d) // as it was sent
 			continue
 		}
@@ -540,6 +587,7 @@ func (s *sender) resolve(ctx context.Context, ds []outDocument) ([]outDocument, 
 		switch {
 		case len(found) > 0:
 			pays.Invoice, pays.InvoiceAt = found[0].number, found[0].date
+			pays.Known = known[pays.Invoice]
 			for _, i := range found[1:] {
 				pays.More = append(pays.More, i.number)
 				pays.InvoiceAt = max(pays.InvoiceAt, i.date)
@@ -629,7 +677,7 @@ func (w *work) outboxNote(ctx context.Context, kind string, n any) error {
 	if _, err := w.run.AddNote(kind, b); err != nil {
 		return err
 	}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	_, err = w.stage(ctx)
@@ -638,8 +686,9 @@ func (w *work) outboxNote(ctx context.Context, kind string, n any) error {
 
 type outRow struct {
 	erpRow
-	Scheme string `json:"scheme"`
-	Body   string `json:"body"`
+	Scheme  string  `json:"scheme"`
+	Body    string  `json:"body"`
+	Content *string `json:"content"`
 }
 
 func (w *work) takeOutboxNote(ctx context.Context, n *archive.Note) error {
@@ -669,7 +718,10 @@ func (w *work) takeOut(ctx context.Context, note outNote) error {
 			return err
 		}
 		r := outRow{erpRow{ID: d.ID, Kind: d.Kind, Target: note.Target, Group: d.Group, Book: d.Book, BookDate: d.BookDate, ThroughRun: through,
-			Reference: d.Group, Currency: d.Currency, Amount: d.Amount, Entries: int64(d.Entries), Status: "sent", Batch: note.Batch}, note.Scheme, string(body)}
+			Reference: d.Group, Currency: d.Currency, Amount: d.Amount, Entries: int64(d.Entries), Status: "sent", Batch: note.Batch}, note.Scheme, string(body), nil}
+		if d.Content != "" {
+			r.Content = &d.Content
+		}
 		if d.Of != "" {
 			r.DocumentID = &d.Of
 		}
@@ -777,7 +829,11 @@ func (w *work) takeAnswers(ctx context.Context, note answersNote) error {
 			a.currency, a.amount_minor, 'ERP document ' || a.id as evidence, a.suggestion, r.began as opened_at, null::timestamp as closed_at, 'open' as status, r.run_no
 		from answers as a
 		cross join this_run as r
-		where a.kind <> '' and not exists (select 1 from exceptions as x where x.status = 'open' and x.kind = a.kind and x.evidence = 'ERP document ' || a.id);
+		where a.kind <> '' and not exists (select 1 from exceptions as x where x.status = 'open' and x.kind = a.kind and x.evidence = 'ERP document ' || a.id)
+			-- A person said to leave it as it is.
+			and not exists (
+				select 1 from decided as y inner join exceptions as x on x.exception_id::varchar = y.exception_id
+				where y.action = 'ignore' and x.kind = a.kind and x.evidence = 'ERP document ' || a.id);
 		delete from erp_documents where scheme = 'reverse' and status in ('planned', 'failed')`); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/load"
 	"github.com/kvitt/kvitt/pipeline/archive"
+	"github.com/kvitt/kvitt/pipeline/personal"
 	"github.com/kvitt/kvitt/sql/duck"
 	"github.com/kvitt/kvitt/transform"
 )
@@ -101,6 +102,7 @@ type work struct {
 	arch                           *archive.Archive
 	run                            *archive.Run
 	db                             *duck.DB
+	keys                           *personal.Keys // of what is sealed before it is archived
 	runID                          string
 	runNo                          int64
 	began                          time.Time
@@ -108,8 +110,8 @@ type work struct {
 	gone                           []string             // IDs that a source does not know
 	took                           map[string]time.Duration
 	booked, replaying, wasComplete bool
-	blobs                          sync.Mutex
-	behind                         bool // the ERP booked something otherwise, and the ledger is to follow
+	blobs                          sync.Mutex // whoever reads or writes the database while documents are sent
+	behind                         bool       // the ERP booked something otherwise, and the ledger is to follow
 	journal, firstOff              string
 	through                        string // a replay stops after this run; "" goes through all
 	fixed                          bool   // a replay keeps the settings it was given
@@ -159,6 +161,9 @@ func (p *Project) open(ctx context.Context, command string) (_ *work, err error)
 	if err := w.openDB(ctx); err != nil {
 		return nil, err
 	}
+	if w.keys, err = personal.Open(p.path(personalDir), false); err != nil {
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -193,6 +198,9 @@ func (w *work) begin(ctx context.Context, command string) error {
 	}
 	// From here on the archive shows that a run began, and the database may change.
 	if err := w.applySettings(ctx, w.Settings); err != nil {
+		return err
+	}
+	if err := w.settleErasures(ctx); err != nil {
 		return err
 	}
 	return w.nameRun(ctx)

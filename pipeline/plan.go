@@ -41,6 +41,7 @@ type AccountSum struct {
 // A page is what one voucher stands on: a day of a book.
 type page struct {
 	book, date, document, reference, currency string
+	content                                   string // of an order: what it says, so that a change is seen
 	entries                                   int64
 	again, tried                              bool // its page is posted in part; it was refused before
 }

@@ -50,7 +50,7 @@ func (p *Project) Post(ctx context.Context, digest string) (Result, error) {
 		return Result{}, err
 	}
 	res := Result{RunID: w.runID}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return res, err
 	}
 	return res, w.bookAndPost(ctx, digest, &res)
@@ -131,14 +131,23 @@ func (w *work) post(ctx context.Context, digest string) (int64, error) {
 // sealVouchers writes the head of the archive's chain into the vouchers' texts: who holds the ERP's books can
 // prove that the archive they stand on is the one that was there when they were posted.
 func (w *work) sealVouchers(pl *Plan) error {
-	last, err := w.arch.Last()
-	if err != nil || last.RunID == "" {
+	seal, err := w.seal()
+	if err != nil || seal == "" {
 		return err
 	}
 	for i := range pl.Vouchers {
-		pl.Vouchers[i].Text += ", " + chainWord + " " + last.Digest.String()[:chainLen]
+		pl.Vouchers[i].Text += ", " + seal
 	}
 	return nil
+}
+
+// seal is the head of the archive's chain as it stands in a voucher's text, "" before the first run.
+func (w *work) seal() (string, error) {
+	last, err := w.arch.Last()
+	if err != nil || last.RunID == "" {
+		return "", err
+	}
+	return chainWord + " " + last.Digest.String()[:chainLen], nil
 }
 
 // chainWord and chainLen say how the head of the chain stands in a voucher's text.
@@ -206,7 +215,7 @@ func (w *work) note(ctx context.Context, kind string, n erpNote) error {
 	if _, err := w.run.AddNote(kind, b); err != nil {
 		return err
 	}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	_, err = w.stage(ctx)

@@ -35,7 +35,7 @@ var months = map[string]string{
 const nullPartition = "__HIVE_DEFAULT_PARTITION__"
 
 // wholeViews are small or change everywhere: they are one file.
-var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "runs", "decisions", "aliases"}
+var wholeViews = []string{"balances", "payouts", "open_items", "proof", "proof_differences", "bank_lines", "completeness", "scores", "oss", "erp_documents", "runs", "decisions", "aliases", "erasures", "holds"}
 
 // kept are the whole views that are worked out once per run, into a table: its name and the order of its rows.
 var kept = map[string]struct{ table, order string }{

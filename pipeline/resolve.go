@@ -62,7 +62,7 @@ func ActionsFor(kind string, isLine bool) []string {
 	if isLine {
 		return append(slices.Clone(forLines), forAll...)
 	}
-	return append(slices.Clone(allowed[kind]), forAll...)
+	return Answers(kind)
 }
 
 var (
@@ -72,6 +72,14 @@ var (
 	lineKinds  = []string{"sale", "refund", "chargeback", "chargeback_reversed", "fee", "reserve", "loan", "carried", "payout", "decision"}
 	movedKinds = []string{"sale", "refund", "chargeback", "chargeback_reversed", "fee", "reserve", "loan"}
 )
+
+// Answers are the actions that a kind of exception takes, those that every kind takes last.
+func Answers(kind string) []string {
+	if kind == "unmatched_line" || kind == "ambiguous_match" {
+		return append(slices.Clone(forLines), forAll...)
+	}
+	return append(slices.Clone(allowed[kind]), forAll...)
+}
 
 // A decisionNote is a decision, or the end of one, in the archive.
 type decisionNote struct {
@@ -294,7 +302,7 @@ func (w *work) decisionOn(ctx context.Context, x openException, d Decision) (dec
 	case "duplicate":
 		err = w.takeDuplicate(ctx, &n, arg)
 	case "accept":
-		if x.kind == "vat_mismatch" || x.kind == "duplicate_sale" {
+		if x.kind == "vat_mismatch" {
 			n.Action = "ignore" // it is booked as stated; nobody need look at it again
 		}
 		if x.kind == "refund_exceeds_remaining" {

@@ -161,14 +161,17 @@ func (s *staging) reconsider(id string, undo bool) error {
 	}
 	switch action {
 	case "ignore", "retry", "keep":
-		// What no rule raises again is closed and opened here: an answer or a file that nobody could read.
-		status, closed := "resolved", "(select began from this_run)"
+		// What no rule raises again is closed and opened here: an answer or a file that nobody could read, and what
+		// the ERP did. What it has taken since is not opened again.
+		status, closed, but := "resolved", "(select began from this_run)", ""
 		if undo {
 			status, closed = "open", "null"
+			but = " and (kind <> 'erp_refused' or evidence not in (select 'ERP document ' || erp_document_id from erp_documents where status = 'posted'))"
 		}
 		if action == "ignore" {
 			return db.Exec(s.ctx, `update exceptions set status = '`+status+`', closed_at = `+closed+` where exception_id::varchar = $id
-				and document_id not in (select document_id from documents) and document_id not in (select document_id from payouts)`, duck.Named("id", exception))
+				and (starts_with(coalesce(evidence, ''), 'ERP document ')
+					or document_id not in (select document_id from documents) and document_id not in (select document_id from payouts))`+but, duck.Named("id", exception))
 		}
 		return nil
 	}

@@ -41,7 +41,7 @@ func (p *Project) Reverse(ctx context.Context, ref string) (Result, error) {
 		return Result{}, err
 	}
 	res := Result{RunID: w.runID}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return res, err
 	}
 	if _, err := w.stage(ctx); err != nil {
@@ -110,9 +110,13 @@ func (w *work) reversals(ctx context.Context, ref string) ([]outDocument, error)
 					where p.role in ('receivable', 'sales', 'vat') and p.document_id in (select document_id from reverse_documents)))`); err != nil {
 		return nil, err
 	}
+	seal, err := w.seal()
+	if err != nil {
+		return nil, err
+	}
 	var out []outDocument
 	numbers, at := map[string]string{}, map[string]int{}
-	err := w.db.Each(ctx, `select r.erp_document_id, r.kind, coalesce(r.erp_number, ''), r.book, r.book_date::varchar, coalesce(r.erp_date, r.book_date), coalesce(r.document_id, ''), r.currency, r.amount_minor,
+	err = w.db.Each(ctx, `select r.erp_document_id, r.kind, coalesce(r.erp_number, ''), r.book, r.book_date::varchar, coalesce(r.erp_date, r.book_date), coalesce(r.document_id, ''), r.currency, r.amount_minor,
 			coalesce(r.parts, ''), coalesce(d.source, ''), coalesce(d.country, ''), coalesce(d.customer = 'business', false), coalesce(d.order_number, d.order_id, '')
 		from reverse_posted as r left join documents as d on d.document_id = r.document_id
 		order by r.kind, r.erp_document_id`, func(scan func(...any) error) error {
@@ -124,6 +128,7 @@ func (w *work) reversals(ctx context.Context, ref string) ([]outDocument, error)
 			return err
 		}
 		sum := md5.Sum([]byte("reverse|" + id))
+		o.Seal = seal
 		o.ID, o.Group, o.Date = hex.EncodeToString(sum[:])[:12], reverses+id, date
 		o.Text = "Reversal of " + strings.ReplaceAll(kind, "_", " ") + " " + number
 		o.Kind = kind

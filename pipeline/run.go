@@ -63,7 +63,7 @@ func (p *Project) Run(ctx context.Context, command string, sel Selection, post b
 }
 
 func (w *work) bookAndPublish(ctx context.Context, command string, post bool, res *Result, fetchErr error) error {
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	staged := w.phase("stage")
@@ -109,7 +109,7 @@ func (w *work) followERP(ctx context.Context, res *Result) error {
 	if err := w.begin(ctx, "post"); err != nil {
 		return err
 	}
-	if err := w.run.Commit(); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	if _, err := w.stage(ctx); err != nil {
@@ -399,6 +399,12 @@ func (w *work) takeNote(ctx context.Context, n *archive.Note) error {
 		return w.putSettings(ctx, s)
 	case "read":
 		return w.takeReadNote(ctx, n.Body)
+	case "personal_keys":
+		return w.takeKeysNote(ctx, n.Body)
+	case "erasure":
+		return w.takeErasure(ctx, n.Body)
+	case "hold":
+		return w.takeHold(ctx, n.Body)
 	case "erp_intent", "erp_receipt", "erp_abandoned":
 		return w.takeERPNote(ctx, n)
 	case "erp_out", "erp_answers":

@@ -1,10 +1,8 @@
 package pipeline
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -21,8 +19,8 @@ import (
 const chunkBytes = 48 << 20
 
 // pageBytes is chunkBytes for answers that are long on average: DuckDB has two thousand of them taken apart at once,
-// which for pages is all there are.
-const pageBytes, longAnswer = 24 << 20, 32 << 10
+// which for pages is all there are, and each parse of one takes five to ten times its size until all are done.
+const pageBytes, longAnswer = 6 << 20, 32 << 10
 
 // A staging reads archived records into the tables of facts, inside one transaction.
 type staging struct {
@@ -42,28 +40,28 @@ type staging struct {
 }
 
 type blobRow struct {
-	BlobID      int64  `json:"blob_id"`
-	RunNo       int64  `json:"run_no"`
-	Source      string `json:"source"`
-	Stream      string `json:"stream"`
-	Key         string `json:"key"`
-	FetchedAt   string `json:"fetched_at"`
-	SHA256      string `json:"sha256"`
-	Size        int64  `json:"size"`
-	MediaType   string `json:"media_type"`
-	Gone        bool   `json:"gone"`
-	PlaceRun    string `json:"place_run"`
-	PlaceOffset int64  `json:"place_offset"`
-	PlaceLength int64  `json:"place_length"`
-	FirstRowID  *int64 `json:"first_rowid"`
-	RowsRead    *int64 `json:"rows_read"`
+	BlobID      int64
+	RunNo       int64
+	Source      string
+	Stream      string
+	Key         string
+	FetchedAt   time.Time
+	SHA256      string
+	Size        int64
+	MediaType   string
+	Gone        bool
+	PlaceRun    string
+	PlaceOffset int64
+	PlaceLength int64
+	FirstRowID  *int64 // of the rows of payout_lines that a file filled in one go, else nil
+	RowsRead    *int64
 }
 
 type jsonBody struct {
-	BlobID int64  `json:"blob_id"`
-	Key    string `json:"key"`
-	Body   string `json:"body"`
-	Whole  bool   `json:"whole"` // an object or an array, by how it begins
+	BlobID int64
+	Key    string
+	Body   string
+	Whole  bool // an object or an array, by how it begins
 }
 
 const timestamp = "2006-01-02 15:04:05.000000"
@@ -148,7 +146,7 @@ func (s *staging) take(rec archive.Record) error {
 	s.source, s.stream = b.Source, b.Stream
 	s.records++
 	row := blobRow{BlobID: b.Seq, RunNo: s.w.runNo, Source: b.Source, Stream: b.Stream, Key: b.Key,
-		FetchedAt: b.FetchedAt.UTC().Format(timestamp), SHA256: b.SHA256.String(), Size: b.Size, MediaType: b.MediaType, Gone: b.Gone,
+		FetchedAt: b.FetchedAt.UTC(), SHA256: b.SHA256.String(), Size: b.Size, MediaType: b.MediaType, Gone: b.Gone,
 		PlaceRun: b.Place.Run, PlaceOffset: b.Place.Offset, PlaceLength: b.Place.Length}
 	if b.Source == bankSource {
 		return s.bankStatement(row, b)
@@ -188,6 +186,29 @@ func (s *staging) take(rec archive.Record) error {
 	return nil
 }
 
+// insertBlobs notes what is in the archive and where.
+func (w *work) insertBlobs(ctx context.Context, blobs []blobRow) error {
+	return w.db.Append(ctx, "insert into blobs by name select * from rows", []string{
+		"blob_id bigint", "run_no bigint", "source varchar", "stream varchar", "key varchar", "fetched_at timestamp", "sha256 varchar", "size bigint",
+		"media_type varchar", "gone boolean", "place_run varchar", "place_offset bigint", "place_length bigint", "first_rowid bigint", "rows_read bigint",
+	}, func(add func(...any) error) error {
+		for _, b := range blobs {
+			if err := add(b.BlobID, b.RunNo, b.Source, b.Stream, b.Key, b.FetchedAt, b.SHA256, b.Size,
+				b.MediaType, b.Gone, b.PlaceRun, b.PlaceOffset, b.PlaceLength, wholeOrNull(b.FirstRowID), wholeOrNull(b.RowsRead)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func wholeOrNull(n *int64) any {
+	if n == nil {
+		return nil
+	}
+	return *n
+}
+
 // full reports whether what is gathered is enough to be staged.
 func (s *staging) full() bool {
 	return s.size > chunkBytes || s.size > pageBytes && s.size > longAnswer*len(s.bodies)
@@ -219,10 +240,8 @@ func (s *staging) flush() error {
 		return nil
 	}
 	defer func() { s.blobs, s.bodies, s.keys, s.size = nil, nil, nil, 0 }()
-	if len(s.blobs) > 0 {
-		if err := s.w.db.Insert(s.ctx, "blobs", s.blobs); err != nil {
-			return err
-		}
+	if err := s.w.insertBlobs(s.ctx, s.blobs); err != nil {
+		return err
 	}
 	if len(s.bodies) == 0 {
 		return nil
@@ -244,24 +263,23 @@ func (s *staging) flush() error {
 
 // read lets the models of a stream read answers of it: all of them are in table answers, those that are JSON in raw.
 func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
-	path := s.w.path("spool", "answers.ndjson")
-	longest, err := writeLines(path, bodies)
-	if err != nil {
-		return err
-	}
 	db := s.w.db
 	// Each answer is parsed once here, by the cast: of what is JSON, its first sign tells whether it is an object or an array.
-	if err := db.Exec(s.ctx, fmt.Sprintf(`
-		create or replace temp table answers as
-			select blob_id, key, try_cast(case when whole then body end as json) as body, left(body, 200) as head
-			from read_json(%s, format = 'newline_delimited', maximum_object_size = %d,
-				columns = {blob_id: 'BIGINT', key: 'VARCHAR', body: 'VARCHAR', whole: 'BOOLEAN'});
+	if err := db.Exec(s.ctx, `
+		create or replace temp table answers (blob_id bigint, key varchar, body json, head varchar);
 		create or replace temp view raw as select blob_id, key, body from answers where body is not null;
-		create or replace temp table new_documents (document_id varchar, kind varchar, doc_ref varchar)`,
-		duck.Quote(path), longest)); err != nil {
+		create or replace temp table new_documents (document_id varchar, kind varchar, doc_ref varchar)`); err != nil {
 		return err
 	}
-	if err := os.Remove(path); err != nil {
+	if err := db.Append(s.ctx, "insert into answers select blob_id, key, try_cast(case when whole then body end as json), left(body, 200) from rows",
+		[]string{"blob_id bigint", "key varchar", "body varchar", "whole boolean"}, func(add func(...any) error) error {
+			for _, b := range bodies {
+				if err := add(b.BlobID, b.Key, strings.ToValidUTF8(b.Body, "\uFFFD"), b.Whole); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
 		return err
 	}
 	s.w.Log.Debug("answers read", "answers", len(bodies))
@@ -303,35 +321,6 @@ func (s *staging) useMacros(src Source) error {
 func modelText(src extract.Source, m extract.Model) (string, error) {
 	b, err := fs.ReadFile(src.Files, m.File)
 	return strings.TrimRight(strings.TrimSpace(string(b)), ";"), err
-}
-
-// writeLines writes rows as JSON lines and returns how large DuckDB's reader must expect
-// one to be, in bytes.
-func writeLines(path string, rows []jsonBody) (longest int, err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	buf := bufio.NewWriterSize(f, 1<<20)
-	longest = 1 << 20
-	var line bytes.Buffer
-	enc := json.NewEncoder(&line)
-	enc.SetEscapeHTML(false)
-	for _, r := range rows {
-		line.Reset()
-		if err := enc.Encode(r); err != nil {
-			return 0, err
-		}
-		longest = max(longest, line.Len()+2)
-		if _, err := buf.Write(line.Bytes()); err != nil {
-			return 0, err
-		}
-	}
-	if err := buf.Flush(); err != nil {
-		return 0, err
-	}
-	return longest, f.Close()
 }
 
 // spoolFile returns a path where DuckDB can read the bytes of b: the inbox file itself

@@ -202,6 +202,19 @@ where (n.payout_id, n.part) not in (select (payout_id, part) from known_parts);
 insert into todo_payouts
 select distinct {{source}}, payout_id from named_lines where payout_id is not null
 except select source, payout_id from todo_payouts;`,
+
+	"provider_balances": `
+insert into provider_balances by name
+select i.* exclude (source, run_no), {{source}} as source, r.run_no from incoming as i cross join this_run as r;`,
+
+	// What moved never changes, and is listed again in every window that overlaps.
+	"provider_movements": `
+insert into provider_movements by name
+select distinct on (i.movement_id) i.* exclude (source, run_no), {{source}} as source, r.run_no
+from incoming as i
+cross join this_run as r
+where i.movement_id not in (select movement_id from provider_movements where source = {{source}})
+order by i.movement_id, i.blob_id;`,
 }
 
 // headerless gives a payout its row when the source has rows only and no header: it is new when its first

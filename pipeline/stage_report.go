@@ -37,7 +37,7 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 		if err := s.holdFile(src, row, err.Error(), "put the provider's own report here, unchanged; see "+src.Connector.Docs); err != nil {
 			return err
 		}
-		return errors.Join(s.w.db.Insert(s.ctx, "blobs", []blobRow{row}), done())
+		return errors.Join(s.w.insertBlobs(s.ctx, []blobRow{row}), done())
 	}
 	if err := s.w.db.Exec(s.ctx, head.view(*src.Connector.Inbox, path, b.Seq)); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 			return fmt.Errorf("%s: %w", b.Key, err)
 		}
 	}
-	if err := s.w.db.Insert(s.ctx, "blobs", []blobRow{row}); err != nil {
+	if err := s.w.insertBlobs(s.ctx, []blobRow{row}); err != nil {
 		return err
 	}
 	if err := s.claimed(src); err != nil {
@@ -83,7 +83,7 @@ func (s *staging) gone(src Source, row blobRow) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	if err := s.w.db.Insert(s.ctx, "blobs", []blobRow{row}); err != nil {
+	if err := s.w.insertBlobs(s.ctx, []blobRow{row}); err != nil {
 		return err
 	}
 	return s.missing(src)
@@ -115,12 +115,10 @@ func (s *staging) missing(src Source) error {
 			and not exists (select 1 from exceptions as x where x.kind = 'malformed_record' and x.document_id = $source || '/file/' || g.key)`, args...)
 }
 
-// claimed flags the payouts that another source of the same provider has read already, where a
-// payout ID is one payout: the same account read twice is not to be booked twice.
+// claimed flags the payouts that another source of the same provider has read already: the same account read twice is
+// not to be booked twice. Where a payout ID is one payout the ID tells; elsewhere two accounts may well name
+// their payouts alike, and only a payout of the same rows, which name the same orders, is the same.
 func (s *staging) claimed(src Source) error {
-	if !src.Connector.UniquePayouts {
-		return nil
-	}
 	var others []string
 	for _, o := range s.w.Sources {
 		if o.Name != src.Name && o.Connector.Name == src.Connector.Name {
@@ -130,6 +128,13 @@ func (s *staging) claimed(src Source) error {
 	if len(others) == 0 {
 		return nil
 	}
+	same := ""
+	if !src.Connector.UniquePayouts {
+		const rows = `(select sum(hash(provider_type, provider_detail, order_key, event_key, order_reference, event_at, currency, gross_minor, fee_minor, fee_vat_minor, net_minor)::hugeint)
+			from payout_lines as l where l.source = %[1]s.source and l.payout_id = %[1]s.payout_id having count(*) filter (coalesce(order_key, event_key) is not null and gross_minor <> 0) > 0)`
+		same = "and (o.currency, o.amount_minor, o.paid_at) is not distinct from (p.currency, p.amount_minor, p.paid_at) and " +
+			fmt.Sprintf(rows, "o") + " = " + fmt.Sprintf(rows, "p")
+	}
 	return s.w.db.Exec(s.ctx, fmt.Sprintf(`
 		insert into payout_flags by name
 		select p.source, p.payout_id, 'flow_conflict' as kind, 'source ' || min(o.source) || ' has read the same payout before: they read one account' as reason,
@@ -137,9 +142,9 @@ func (s *staging) claimed(src Source) error {
 		from todo_payouts as t
 		inner join payouts as p on p.source = t.source and p.payout_id = t.payout_id
 		inner join payouts as o on o.payout_id = p.payout_id and o.source in (%s) and o.blob_id < p.blob_id
-		where p.source = %s and p.booked_run is null
+		where p.source = %s and p.booked_run is null %s
 			and not exists (select 1 from payout_flags as f where f.source = p.source and f.payout_id = p.payout_id and f.kind = 'flow_conflict')
-		group by p.source, p.payout_id`, strings.Join(others, ", "), duck.Quote(src.Name)))
+		group by p.source, p.payout_id`, strings.Join(others, ", "), duck.Quote(src.Name), same))
 }
 
 // supersede sets aside what a file of the same name left that could not be read whole: this

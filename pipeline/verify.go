@@ -16,6 +16,7 @@ import (
 
 	"github.com/kvitt/kvitt/load"
 	"github.com/kvitt/kvitt/pipeline/archive"
+	"github.com/kvitt/kvitt/pipeline/personal"
 	kvsql "github.com/kvitt/kvitt/sql"
 	"github.com/kvitt/kvitt/sql/duck"
 	"github.com/kvitt/kvitt/transform"
@@ -61,6 +62,19 @@ func (p *Project) Verify(ctx context.Context) ([]Finding, error) {
 		return out, err
 	}
 	add("archive", "every byte the sources sent is there, unchanged, and the runs are a chain", wrong...)
+
+	if db, err := p.Reader(ctx); err == nil {
+		noted, err := notedKeys(ctx, db)
+		db.Close()
+		wrong := personal.Check(p.path(personalDir), noted)
+		if err != nil {
+			wrong = append(wrong, err.Error())
+		}
+		for i, s := range wrong {
+			wrong[i] = personalDir + "/" + s
+		}
+		add(personalDir, "the keys of what is about persons are what the archive remembers of them", wrong...)
+	}
 
 	complete := true
 	if _, err := os.Stat(p.path("published", marker)); err != nil {
@@ -187,19 +201,13 @@ func (p *Project) checkTarget(ctx context.Context, a load.Auditor, arch *archive
 	}, duck.Named("t", p.TargetName)); err != nil {
 		return wrong, err
 	}
-	heads := map[string]bool{}
-	infos, err := arch.Runs()
+	heads, err := chainHeads(arch)
 	if err != nil {
 		return wrong, err
 	}
-	for _, info := range infos {
-		if m, err := arch.Manifest(info.ID); err == nil {
-			heads[m.Digest.String()[:chainLen]] = true
-		}
-	}
 	for _, k := range kept {
-		if head := chainRef.FindStringSubmatch(k.Text); head != nil && !heads[head[1]] {
-			wrong = append(wrong, fmt.Sprintf("%s: voucher %s was posted on an archive whose chain had the head %s; this archive never had it", k.Number, k.VoucherID, head[1]))
+		if head := heads.strange(k.Text); head != "" {
+			wrong = append(wrong, fmt.Sprintf("%s: voucher %s was posted on an archive whose chain had the head %s; this archive never had it", k.Number, k.VoucherID, head))
 		}
 		n, ok := posted[k.VoucherID]
 		switch {
@@ -215,6 +223,31 @@ func (p *Project) checkTarget(ctx context.Context, a load.Auditor, arch *archive
 	}
 	sort.Strings(wrong)
 	return wrong, nil
+}
+
+// chainHeads are the heads that the archive's chain had, one for each run.
+func chainHeads(arch *archive.Archive) (heads, error) {
+	out := heads{}
+	infos, err := arch.Runs()
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range infos {
+		if m, err := arch.Manifest(info.ID); err == nil {
+			out[m.Digest.String()[:chainLen]] = true
+		}
+	}
+	return out, nil
+}
+
+type heads map[string]bool
+
+// strange returns the head that a voucher's text names when this archive never had it.
+func (h heads) strange(text string) string {
+	if named := chainRef.FindStringSubmatch(text); named != nil && !h[named[1]] {
+		return named[1]
+	}
+	return ""
 }
 
 var chainRef = regexp.MustCompile(`, ` + chainWord + ` ([0-9a-f]{16})`)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kvitt/kvitt/ledger"
 	"github.com/kvitt/kvitt/load"
+	"github.com/kvitt/kvitt/pipeline/archive"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
@@ -47,6 +48,14 @@ func (p *Project) VerifyERP(ctx context.Context) ([]Finding, error) {
 	for _, k := range kept {
 		byName[k.Name] = k
 	}
+	arch, err := archive.Open(p.path("archive"), archive.Options{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	heads, err := chainHeads(arch)
+	if err != nil {
+		return nil, err
+	}
 	there := Finding{What: p.TargetName + ": documents", Says: "each document that was posted is there once, with the rows of the ledger"}
 	sums := Finding{What: p.TargetName + ": accounts", Says: "the vouchers of ours add up to the ledger's postings on every account and day"}
 	others := Finding{What: p.TargetName + ": others", Says: "what others booked on the clearing accounts is listed"}
@@ -64,6 +73,9 @@ func (p *Project) VerifyERP(ctx context.Context) ([]Finding, error) {
 				there.Wrong = append(there.Wrong, fmt.Sprintf("%s: voucher %s is no longer there", d.name(), name))
 				whole = false
 				continue
+			}
+			if head := heads.strange(k.Text); head != "" {
+				there.Wrong = append(there.Wrong, fmt.Sprintf("%s: voucher %s was posted on an archive whose chain had the head %s; this archive never had it", d.name(), name, head))
 			}
 			if i == 0 && k.Date != d.date {
 				there.Wrong = append(there.Wrong, fmt.Sprintf("%s: voucher %s is dated %s, it was posted on %s", d.name(), name, k.Date, d.date))

@@ -244,7 +244,7 @@ func TestViewsExplainThemselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"ageing", "aliases", "balances", "bank_lines", "completeness", "days_to_payout", "decisions", "documents", "entries", "erp_documents", "exceptions", "fee_lines", "fees", "lineage", "open_items", "oss", "oss_by_country", "payout_lines", "payouts", "postings", "proof", "proof_differences", "refund_rate", "runs", "scores", "top_unexplained"}
+	want := []string{"ageing", "aliases", "balances", "bank_lines", "completeness", "days_to_payout", "decisions", "documents", "entries", "erasures", "erp_documents", "exceptions", "fee_lines", "fees", "holds", "lineage", "open_items", "oss", "oss_by_country", "payout_lines", "payouts", "postings", "proof", "proof_differences", "provider_balances", "provider_movements", "refund_rate", "runs", "scores", "top_unexplained"}
 	if diff := cmp.Diff(want, views); diff != "" {
 		t.Errorf("views mismatch (-want +got):\n%s", diff)
 	}

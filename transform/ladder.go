@@ -75,11 +75,12 @@ type OpenItems struct {
 func (b *OpenItems) open(doc string) int64 { return b.Amount[doc] - b.Settled[doc] }
 
 // Climb matches lines in the order given and marks what they settle in b. Lines must
-// come in a fixed order (date, payout, ID), so that the same data always matches the same way.
+// come in a fixed order (date, payout, ID), so that the same data always matches the same way. Of one
+// payout those go first that carry an ID: what is one line's by its ID, no other takes by an order number.
 func Climb(lines []Line, b *OpenItems, tolerance int64) ([]Match, []Issue) {
 	var matches []Match
 	var issues []Issue
-	for _, l := range lines {
+	for _, l := range surestFirst(lines) {
 		m, issue := climb(l, b, tolerance)
 		if m != nil {
 			if m.State == "matched" {
@@ -94,6 +95,29 @@ func Climb(lines []Line, b *OpenItems, tolerance int64) ([]Match, []Issue) {
 		issues = append(issues, *issue)
 	}
 	return matches, issues
+}
+
+// surestFirst returns lines with those of each payout that share an ID with a document before those that
+// only share a reference.
+func surestFirst(lines []Line) []Line {
+	out := slices.Clone(lines)
+	for from := 0; from < len(out); {
+		to := from + 1
+		for to < len(out) && out[to].Payout == out[from].Payout && out[to].Source == out[from].Source {
+			to++
+		}
+		slices.SortStableFunc(out[from:to], func(a, c Line) int { return cmp.Compare(a.unsure(), c.unsure()) })
+		from = to
+	}
+	return out
+}
+
+// unsure is 0 for a line that shares an ID with a document, else 1.
+func (l Line) unsure() int {
+	if slices.ContainsFunc(l.Candidates, func(c Candidate) bool { return c.Rung <= 3 }) {
+		return 0
+	}
+	return 1
 }
 
 func climb(l Line, b *OpenItems, tolerance int64) (*Match, *Issue) {

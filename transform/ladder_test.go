@@ -493,6 +493,25 @@ func TestLinesOfDifferentDocumentsDoNotDisturbEachOther(t *testing.T) {
 	}
 }
 
+// An order number that two lines carry is settled by the one that carries its ID too, wherever it stands in the payout. The next
+// payout's lines come after it.
+func TestAnIDGoesBeforeANumber(t *testing.T) {
+	stranger, own, later := pays("l1", 100, delivery(4, "d1")), pays("l2", 100, delivery(2, "d1"), delivery(4, "d1")), pays("l0", 100, delivery(1, "d1"))
+	later.Payout = "the next"
+	matches, issues := Climb([]Line{stranger, own, later}, items(amounts{"d1": 100}), 0)
+	want := []string{"l2 d1", "unmatched l1", "unmatched l0"}
+	var got []string
+	for _, m := range matches {
+		got = append(got, m.Line+" "+m.Document)
+	}
+	for _, i := range issues {
+		got = append(got, "unmatched "+i.Line)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Two shops may both have an order 1001. The provider's own ID of the order says which is meant, also while
 // only the other one could be paid.
 func TestAWeakerKeyNamesNoOtherOrder(t *testing.T) {

@@ -139,7 +139,9 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 				d.groups = append(slices.Clone(d.groups), Group{Class: "rounding", Gross: off})
 			}
 			left = subtract(left, negated(d.groups))
-		case d.kind == "refund" && (d.amount.Int64 < 0 || d.amount.Int64 == 0 && len(d.groups) == 0): // 0 with lines: all of it onto a gift card
+		case d.kind == "refund" && d.amount.Int64 == 0 && len(d.groups) == 0:
+			// Goods were put back and no money was owed: shops write such refunds, and there is nothing to book.
+		case d.kind == "refund" && d.amount.Int64 < 0: // 0 with lines: all of it onto a gift card
 			holds = append(holds, hold{d.id, "document_does_not_add_up", fmt.Sprintf("it refunds %s", d.money(d.amount.Int64)),
 				d.amount.Int64, "", "ask the provider what the refund is for"})
 		case d.kind == "refund":

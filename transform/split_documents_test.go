@@ -79,6 +79,8 @@ func TestSplitOrder(t *testing.T) {
 			docs: []saleDocument{order, doc("delivery", "d", 10100, book), doc("refund", "r", 15000)},
 			held: []held{{"r", "refund_exceeds_remaining", 4900}},
 		},
+		{name: "a refund of nothing, goods put back only, is nothing", docs: []saleDocument{order, doc("delivery", "d", 125000, clothes, book), doc("refund", "r", 0)}},
+		{name: "less than nothing is held", docs: []saleDocument{order, doc("delivery", "d", 125000, clothes, book), doc("refund", "r", -1)}, held: []held{{"r", "document_does_not_add_up", -1}}},
 		{
 			name: "a refund without any delivery is held",
 			docs: []saleDocument{order, doc("refund", "r", 100)},

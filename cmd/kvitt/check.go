@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -125,27 +126,34 @@ func (a *app) checks(ctx context.Context, cfg *config.Config, p *pipeline.Projec
 	return out
 }
 
-// greet asks a source for one small thing, to see that it answers and knows the key.
+// greet asks a source for one small thing of every list it has, to see that it answers, knows the key and lets it read them.
 func greet(ctx context.Context, s pipeline.Source, now time.Time) (light, says string) {
 	x, err := s.Connector.Open(s.Config)
 	if err != nil {
 		return "red", err.Error()
 	}
+	light, says = "green", "it answers"
 	for _, st := range s.Connector.Stages {
-		if st.Follow != "" && !st.Listed {
+		on := slices.ContainsFunc(st.Flows, func(f string) bool { return slices.Contains(s.Flows, f) })
+		if st.Follow != "" && !st.Listed || len(st.Flows) > 0 && !on {
 			continue
 		}
+		empty := true
 		for _, err := range x.Extract(ctx, extract.Request{Stream: st.Stream, Window: extract.Window{Since: now.Add(-24 * time.Hour), Until: now}}) {
+			if err != nil && st.Optional {
+				return "yellow", "it answers; the books are made without this: " + err.Error()
+			}
 			if err != nil {
 				return "red", err.Error()
 			}
-			return "green", "it answers and knows the key"
+			empty, says = false, "it answers and knows the key"
+			break
 		}
-		if st.Listed {
+		if empty && st.Listed {
 			return "yellow", "it answers, and has nothing to read yet; if it should have, check the account and where to begin"
 		}
 	}
-	return "green", "it answers"
+	return light, says
 }
 
 // dataDir says whether the data directory can be written and has room.

@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -29,9 +31,19 @@ func (a *app) fortnox(cfg *config.Config, p *pipeline.Project, kept *vault.Vault
 		Series: cfg.ERP.Series, ReferenceField: k["reference_field"], Period: cfg.ERP.Period,
 		// One try, its body read whole: when a request may be made again is for the target to say.
 		Client: transport.New(transport.Options{Now: time.Now, Agent: "kvitt/" + version, MaxTries: 1, TryTimeout: time.Minute, MaxBody: 256 << 20, Count: p.ERPRequests.Add}),
-		Vault:  kept, Window: filepath.Join(cfg.DataDir, "erp-window"), Wall: time.Now, Log: p.Log, Name: ledger.AccountName,
+		Vault:  kept, Window: filepath.Join(cfg.DataDir, "erp-window"), Early: earlyWindow(cfg.DataDir), Wall: time.Now, Log: p.Log, Name: ledger.AccountName,
 		Report: p.Blob, ReadSIE: readSIE,
 	})
+}
+
+// earlyWindow is where a check keeps count of its requests before there is a data folder: the run that follows at once keeps to
+// the same limit.
+func earlyWindow(dataDir string) string {
+	if abs, err := filepath.Abs(dataDir); err == nil {
+		dataDir = abs
+	}
+	sum := sha256.Sum256([]byte(dataDir))
+	return filepath.Join(os.TempDir(), fmt.Sprintf("kvitt-%x-erp-window", sum[:8]))
 }
 
 // fortnoxConsent asks a system administrator of the company to allow kvitt, as a service account: then client credentials

@@ -132,7 +132,7 @@ func (a *app) root() *cobra.Command {
 	for _, c := range []*cobra.Command{
 		a.initCommand(), a.demoCommand(), a.checkCommand(), a.runCommand(), a.backfillCommand(), a.testCommand(),
 		a.planCommand(), a.postCommand(), a.reverseCommand(), a.connectCommand(), a.statusCommand(), a.explainCommand(), a.queryCommand(), a.exportCommand(),
-		a.ossCommand(), a.passwordCommand(), a.resolveCommand(), a.docsCommand(), a.diffCommand(), a.verifyCommand(), a.rebuildCommand(), a.serveCommand(), a.versionCommand(),
+		a.ossCommand(), a.passwordCommand(), a.resolveCommand(), a.eraseCommand(), a.personCommand(), a.holdCommand(), a.retentionCommand(), a.docsCommand(), a.diffCommand(), a.verifyCommand(), a.rebuildCommand(), a.serveCommand(), a.versionCommand(),
 	} {
 		root.AddCommand(c)
 	}

@@ -95,7 +95,7 @@ func (a *app) project(cfg *config.Config) *pipeline.Project {
 				src.Connector = c
 			}
 		}
-		opts := transport.Options{Log: lg, Now: time.Now, Agent: "kvitt/" + version, Burst: 8}
+		opts := transport.Options{Log: lg, Now: time.Now, Agent: "kvitt/" + version}
 		if src.Connector.Every != nil {
 			opts.Every = src.Connector.Every(src.Config)
 		}

@@ -20,14 +20,6 @@ const maxReport = 384 << 20
 // whereUserIs says where a merchant finds the two keys.
 const whereUserIs = "the report user (report@Company.…) and its password are made in the Customer Area → Developers → API credentials → Report service user"
 
-// An advised error carries what a person can do about it.
-type advised struct {
-	error
-	do string
-}
-
-func (a *advised) Unwrap() error { return a.error }
-
 // errForbidden is a 403. Adyen answers so to a user who may not read the report, and also when
 // the report is not made yet: whether another report can be read tells the one from the other.
 // Source: https://help.adyen.com, "How do I download reports from the Customer Area?", technical errors.
@@ -80,17 +72,17 @@ func (c *client) get(ctx context.Context, method, file string) (answer, error) {
 	case code == http.StatusNotFound, code == http.StatusGone:
 		return answer{body: body, gone: true}, nil
 	case code == http.StatusUnauthorized:
-		return answer{}, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, resp.Status), c.wrongUser()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, resp.Status), c.wrongUser())
 	case code == http.StatusForbidden:
-		return answer{body: body}, &advised{fmt.Errorf("%w: %w", extract.ErrAuth, errForbidden), c.weakUser()}
+		return answer{body: body}, extract.Advise(fmt.Errorf("%w: %w", extract.ErrAuth, errForbidden), c.weakUser())
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500 && code != http.StatusNotImplemented:
 		return answer{}, fmt.Errorf("%w: %s", extract.ErrTransient, resp.Status)
 	case code >= 400:
 		return answer{}, fmt.Errorf("%w: %s", extract.ErrRefused, resp.Status)
 	case code >= 300:
-		return answer{}, &advised{fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase())
 	default:
-		return answer{}, &advised{fmt.Errorf("%w: %s where a report was asked for", extract.ErrMalformed, resp.Status), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s where a report was asked for", extract.ErrMalformed, resp.Status), c.wrongBase())
 	}
 }
 
@@ -102,7 +94,7 @@ func (c *client) report(mediaType string, body []byte) (answer, error) {
 		// A report that is being written is there, and empty.
 		return answer{}, fmt.Errorf("%w: the report is empty", extract.ErrTransient)
 	case start[0] == '<' || strings.HasPrefix(strings.ToLower(mediaType), "text/html"):
-		return answer{}, &advised{fmt.Errorf("%w: a page for people came instead of a report", extract.ErrMalformed), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: a page for people came instead of a report", extract.ErrMalformed), c.wrongBase())
 	}
 	return answer{body: body}, nil
 }

@@ -1,12 +1,11 @@
 package adyen
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -86,33 +85,5 @@ func sameOrigin(req *http.Request, via []*http.Request) error {
 
 // parseBase returns the address that the documented paths are appended to; "" is the default.
 func parseBase(s string) (*url.URL, error) {
-	if s == "" {
-		s = defaultBase
-	}
-	u, err := url.Parse(strings.TrimRight(s, "/"))
-	if err != nil {
-		// The text of a *url.Error holds the whole address, and perhaps a password in it.
-		return nil, errors.New("base_url: is not an address")
-	}
-	switch {
-	case u.User != nil:
-		return nil, errors.New("base_url: holds a user or password; they have keys of their own")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return nil, fmt.Errorf("base_url: %q does not begin with https:// and a host", s)
-	case u.Scheme == "http" && !near(u.Hostname()):
-		return nil, fmt.Errorf("base_url: %q would send the password in the clear; use https", s)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, fmt.Errorf("base_url: %q holds a query or a fragment", s)
-	}
-	return u, nil
-}
-
-// near reports whether host is this machine or one beside it, where a test server may
-// speak plain HTTP.
-func near(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback() || ip.IsPrivate()
-	}
-	i := strings.LastIndexByte(host, '.')
-	return i < 0 || slices.Contains([]string{".localhost", ".internal", ".test"}, strings.ToLower(host[i:]))
+	return extract.Address(cmp.Or(s, defaultBase), "the password")
 }

@@ -322,13 +322,13 @@ func (s *sequence) nothing(first int) bool {
 			return true
 		}
 		if err == nil {
-			err = &advised{fmt.Errorf("%w: batch %d was read before and is not there any more, and none after it is", extract.ErrRefused, s.known), c.wrongPlace()}
+			err = extract.Advise(fmt.Errorf("%w: batch %d was read before and is not there any more, and none after it is", extract.ErrRefused, s.known), c.wrongPlace())
 		}
 		return s.give(fetched{key: c.account + "/" + strconv.Itoa(s.known), file: fileOf(s.known), err: err})
 	case c.first == 0:
-		return s.fail(c.account+"/"+strconv.Itoa(first), c.path(fileOf(first)), &advised{
+		return s.fail(c.account+"/"+strconv.Itoa(first), c.path(fileOf(first)), extract.Advise(
 			fmt.Errorf("%w: no report of batches %d to %d is there", extract.ErrRefused, first, first+lookahead-1),
-			"set first_batch to the number of the first batch to read; the Customer Area lists them under Reports → Settlement details"})
+			"set first_batch to the number of the first batch to read; the Customer Area lists them under Reports → Settlement details"))
 	}
 	return true // first_batch is not closed yet
 }
@@ -344,7 +344,7 @@ func (s *sequence) give(f fetched) bool {
 		return s.yield(extract.Blob{Key: f.key, At: f.at, Type: "text/csv", Body: f.answer.body, Gone: f.answer.gone}, nil)
 	}
 	key := f.key
-	_, advice := errors.AsType[*advised](f.err)
+	_, advice := extract.Advice(f.err)
 	switch {
 	case errors.Is(f.err, extract.ErrAuth), errors.Is(f.err, extract.ErrMalformed), errors.Is(f.err, extract.ErrRefused) && advice, s.ctx.Err() != nil:
 		key = "" // the user, another server, or the caller has left
@@ -359,8 +359,6 @@ func (s *sequence) give(f fetched) bool {
 // fail yields err and reports whether to go on. key is set when only one report failed.
 func (s *sequence) fail(key, where string, err error) bool {
 	e := &extract.Error{Source: s.client.name, Stream: Reports, Where: where, Key: key, Err: err}
-	if a, ok := errors.AsType[*advised](err); ok {
-		e.Do = a.do
-	}
+	e.Do, _ = extract.Advice(err)
 	return s.yield(extract.Blob{}, e) && key != ""
 }

@@ -3,14 +3,11 @@ package centra
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 
@@ -92,12 +89,12 @@ func (c *client) post(ctx context.Context, query string, vars map[string]any) (a
 	req.Header["X-Idempotency-Key"] = nil // not sent: a query may be asked twice (net/http, Transport)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, nil, c.unreachable(ctx, err)
+		return answer{}, nil, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	defer resp.Body.Close()
 	got, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return answer{}, nil, c.unreachable(ctx, err)
+		return answer{}, nil, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	if len(got) > maxBody {
 		return answer{}, nil, fmt.Errorf("%w: an answer of more than %d MB", extract.ErrMalformed, maxBody>>20)
@@ -109,31 +106,31 @@ func (c *client) post(ctx context.Context, query string, vars map[string]any) (a
 	readable := json.Unmarshal(got, &doc) == nil
 	says := resp.Status
 	if readable && len(doc.Errors) > 0 {
-		says = clip(resp.Status + ", " + doc.Errors[0].Message)
+		says = extract.Clip(resp.Status + ", " + doc.Errors[0].Message)
 	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
-		return answer{}, nil, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongToken()}
+		return answer{}, nil, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongToken())
 	case readable && len(doc.Errors) > 0 && code < 500 && code != http.StatusTooManyRequests:
 		return answer{}, doc.Errors, nil
 	case code == http.StatusForbidden:
-		return answer{}, nil, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.weakToken("")}
+		return answer{}, nil, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.weakToken(""))
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		return answer{}, nil, fmt.Errorf("%w: %s", extract.ErrTransient, says)
 	case code >= 400:
-		return answer{}, nil, &advised{fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase()}
+		return answer{}, nil, extract.Advise(fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase())
 	case code >= 300:
-		return answer{}, nil, &advised{fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase()}
+		return answer{}, nil, extract.Advise(fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase())
 	case code != http.StatusOK:
-		return answer{}, nil, &advised{fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase()}
+		return answer{}, nil, extract.Advise(fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase())
 	case !readable || doc.Data == nil:
-		return answer{}, nil, &advised{fmt.Errorf("%w: the answer is no GraphQL answer", extract.ErrMalformed), c.wrongBase()}
+		return answer{}, nil, extract.Advise(fmt.Errorf("%w: the answer is no GraphQL answer", extract.ErrMalformed), c.wrongBase())
 	}
-	return answer{body: got, typ: mediaType(resp.Header), data: doc.Data}, nil, nil
+	return answer{body: got, typ: extract.MediaType(resp.Header, "application/json"), data: doc.Data}, nil, nil
 }
 
 // needs finds the permission in "You need Order:read permission to access orderConnection."
-var needs = regexp.MustCompile(`(?i)\bneeds? (?:the )?["'\x60]?([A-Za-z]+(?:\.[A-Za-z]+)*:(?:read|write))["'\x60]?`)
+var needs = regexp.MustCompile(`\b([A-Z][A-Za-z]+(?:\.[A-Za-z]+)*:(?:read|write))\b`)
 
 var tooMuch = regexp.MustCompile(`(?i)complexity|limit must be in range|too (?:complex|many)|query depth`)
 
@@ -147,16 +144,16 @@ func (c *client) refusedBy(refused []refusal) error {
 		}
 		messages = append(messages, r.Message)
 	}
-	says := clip(strings.Join(messages, "; "))
+	says := extract.Clip(strings.Join(messages, "; "))
 	first := refused[0]
 	category := strings.ToLower(first.Extensions.Category + " " + first.Extensions.Code)
 	switch {
 	case len(lacking) > 0:
-		return &advised{fmt.Errorf("%w: the token lacks the permission %s: %s", extract.ErrAuth, strings.Join(lacking, ", "), says), c.weakToken(strings.Join(lacking, ", "))}
+		return extract.Advise(fmt.Errorf("%w: the token lacks the permission %s: %s", extract.ErrAuth, strings.Join(lacking, ", "), says), c.weakToken(strings.Join(lacking, ", ")))
 	case strings.Contains(category, "authentication"), strings.Contains(category, "unauthenticated"):
-		return &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongToken()}
+		return extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongToken())
 	case strings.Contains(category, "authorization"), strings.Contains(category, "forbidden"):
-		return &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.weakToken("")}
+		return extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.weakToken(""))
 	case tooMuch.MatchString(says):
 		return fmt.Errorf("%w: %w: %s", extract.ErrRefused, errTooMuch, says)
 	case strings.Contains(category, "internal"):
@@ -174,29 +171,6 @@ func (a answer) list(name string) ([]json.RawMessage, error) {
 	return out, nil
 }
 
-// unreachable says why no whole answer came. The address is cut from the message: the
-// error's Where names the path.
-func (c *client) unreachable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &advised{fmt.Errorf("%w: %w", extract.ErrRefused, err), c.wrongBase()}
-	}
-	return fmt.Errorf("%w: %w", extract.ErrTransient, err)
-}
-
-// An advised error carries what a person can do about it.
-type advised struct {
-	error
-	do string
-}
-
-func (a *advised) Unwrap() error { return a.error }
-
 // permissions are all that the queries need.
 const permissions = "Order:read, Order.shippingAddress:read, Order.billingAddress:read, Shipment:read, Shipment.shippingAddress:read, Return:read, PaymentHistory:read, Product:read, StorePlugin:read, Store:read"
 
@@ -213,27 +187,4 @@ func (c *client) weakToken(lacks string) string {
 
 func (c *client) wrongBase() string {
 	return fmt.Sprintf("check base_url, which is all that stands before /graphql: %s was asked", c.base.Redacted())
-}
-
-// clip keeps a server's text from filling a log: control characters become blanks,
-// and what is beyond 500 characters is cut.
-func clip(s string) string {
-	runes := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s))
-	if len(runes) > 500 {
-		return string(runes[:500]) + "…"
-	}
-	return string(runes)
-}
-
-// mediaType returns the media type without its parameters; JSON when none is stated.
-func mediaType(h http.Header) string {
-	if t, _, err := mime.ParseMediaType(h.Get("Content-Type")); err == nil {
-		return t
-	}
-	return "application/json"
 }

@@ -71,7 +71,7 @@ type client struct {
 // (Centra is down) ends the sequence, and so does an answer that the token is wrong.
 func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extract.Blob, error] {
 	return func(yield func(extract.Blob, error) bool) {
-		q := &sequence{client: c, stream: r.Stream, yield: yield}
+		q := &sequence{Feed: extract.Feed{Source: c.name, Stream: r.Stream, Yield: yield}, client: c}
 		switch {
 		case r.Stream == orders && r.IDs == nil:
 			q.window(ctx, r.Window)
@@ -80,9 +80,9 @@ func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extra
 		case r.Stream == lookups && r.IDs != nil:
 			q.eachAhead(ctx, jobs(r.IDs, c.lookup))
 		case r.Stream == lookups:
-			q.fail(fmt.Errorf("%w: payments are looked up by reference only", extract.ErrRefused), "")
+			q.Fail(fmt.Errorf("%w: payments are looked up by reference only", extract.ErrRefused), "")
 		default:
-			q.fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
 		}
 	}
 }

@@ -1,8 +1,11 @@
 package centra_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -178,5 +181,44 @@ func TestOpenRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "two words") || strings.Contains(err.Error(), "pw") {
 			t.Errorf("%+v: %v", tt, err)
 		}
+	}
+}
+
+// A server that filters orders by their creation only is read by that, and a permission is named however the server says it.
+func TestOtherWordings(t *testing.T) {
+	w := sandbox.Month(1, 1, 30)
+	inner := w.Handler(sandbox.Options{})
+	refuse := func(message string, when func(body string) bool) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			if when(string(body)) {
+				rw.Header().Set("Content-Type", "application/json")
+				fmt.Fprintf(rw, `{"errors": [{"message": %q}]}`, message)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			inner.ServeHTTP(rw, r)
+		})
+	}
+	r := extract.Request{Stream: "orders", Window: march}
+	want, errs := all(t, inner, r)
+	if len(errs) > 0 || len(want) == 0 {
+		t.Fatalf("%d blobs, errors %v", len(want), errs)
+	}
+	byUpdate := func(body string) bool { return strings.Contains(body, "updatedAt: {from") }
+	got, errs := all(t, refuse(`Field "updatedAt" is not defined by type "OrderFilter".`, byUpdate), r)
+	if len(errs) > 0 || len(got) != len(want) {
+		t.Errorf("a filter by creation: %d blobs, want %d, errors %v", len(got), len(want), errs)
+	}
+	got, errs = all(t, refuse(`Field 'paramsJSON' doesn't exist on type 'PaymentHistoryEntry'`, func(body string) bool { return strings.Contains(body, "paramsJSON") }), r)
+	if len(errs) > 0 || len(got) != len(want) {
+		t.Errorf("another wording of a missing field: %d blobs, want %d, errors %v", len(got), len(want), errs)
+	}
+	_, errs = all(t, refuse("Access denied: Return:read is required", func(body string) bool { return strings.Contains(body, "returns(") }), r)
+	if len(errs) != 1 || !errors.Is(errs[0], extract.ErrAuth) || !strings.Contains(errs[0].Error(), "lacks the permission Return:read") {
+		t.Errorf("a permission in other words: %v", errs)
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -60,31 +58,5 @@ func parseBase(s string) (*url.URL, error) {
 	if s == "" {
 		return nil, errors.New("base_url: is missing; every Centra has an address of its own")
 	}
-	u, err := url.Parse(strings.TrimSuffix(strings.TrimRight(s, "/"), "/graphql"))
-	if err != nil {
-		// The text of a *url.Error holds the whole address, and perhaps a password in it.
-		return nil, errors.New("base_url: is not an address")
-	}
-	switch {
-	case u.User != nil:
-		return nil, errors.New("base_url: holds a username or password")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return nil, fmt.Errorf("base_url: %q does not begin with https:// and a host", s)
-	case u.Scheme == "http" && !near(u.Hostname()):
-		return nil, fmt.Errorf("base_url: %q would send the token in the clear; use https", s)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, fmt.Errorf("base_url: %q holds a query or a fragment", s)
-	}
-	return u, nil
-}
-
-// near reports whether host is this machine or one beside it, where a test server may
-// speak plain HTTP: a loopback or private address, a name without a dot, or one under
-// a domain that the public network does not have.
-func near(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback() || ip.IsPrivate()
-	}
-	i := strings.LastIndexByte(host, '.')
-	return i < 0 || slices.Contains([]string{".localhost", ".internal", ".test"}, strings.ToLower(host[i:]))
+	return extract.Address(strings.TrimSuffix(strings.TrimRight(s, "/"), "/graphql"), "the token")
 }

@@ -58,6 +58,7 @@ func fields(selection string, without map[string]bool) string {
 			}
 			drop = false
 		case "}":
+			drop = false // what was left out had no block
 			depth--
 			if skip > depth {
 				skip = 0
@@ -85,6 +86,7 @@ func fields(selection string, without map[string]bool) string {
 // Source: the validation rules of the GraphQL specification as graphql-php words them.
 var unknownField = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)cannot query field ["'](\w+)["']`),
+	regexp.MustCompile(`(?i)field ["'](\w+)["'] (?:doesn't|does not) exist on type`),
 	regexp.MustCompile(`(?i)unknown argument ["']\w+["'] on field ["'](?:\w+\.)?(\w+)["']`),
 }
 

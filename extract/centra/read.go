@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/kvitt/kvitt/extract"
 )
@@ -45,7 +45,7 @@ func (q *sequence) window(ctx context.Context, w extract.Window) {
 	must := map[int64]bool{} // by number: named by a list; true when it must be there
 	for _, l := range listings {
 		if err := c.index(ctx, l, w, must); err != nil {
-			q.fail(err, "")
+			q.Fail(err, "")
 			return
 		}
 	}
@@ -66,6 +66,9 @@ func (q *sequence) window(ctx context.Context, w extract.Window) {
 	}
 	q.eachAhead(ctx, work)
 }
+
+// unknownFilter is how a server says that its lists cannot be filtered by the time of the last change.
+var unknownFilter = regexp.MustCompile(`(?i)["'\x60]?updatedAt["'\x60]? (?:is not defined|is not accepted|doesn't exist|does not exist)|unknown (?:field|argument|filter)[^"'\x60]*["'\x60]?updatedAt`)
 
 // index adds the order numbers that a list names. Pages are read until one is empty, so that a server
 // that gives less than was asked for hides nothing.
@@ -98,7 +101,7 @@ func (c *client) index(ctx context.Context, l listing, w extract.Window, into ma
 	size := pageSize
 	for page := 1; ; page++ {
 		at := fmt.Sprintf("/graphql, %s page %d", l.root, page)
-		fail := func(err error) error { return &placed{error: err, where: at} }
+		fail := func(err error) error { return extract.At(err, at, "") }
 		if page > maxPages {
 			return fail(fmt.Errorf("%w: a list of more than %d pages", extract.ErrMalformed, maxPages))
 		}
@@ -106,6 +109,11 @@ func (c *client) index(ctx context.Context, l listing, w extract.Window, into ma
 		a, refused, err := c.post(ctx, query, vars)
 		if err == nil && len(refused) > 0 {
 			err = c.refusedBy(refused)
+			if l.by == "updatedAt" && page == 1 && slices.ContainsFunc(refused, func(r refusal) bool { return unknownFilter.MatchString(r.Message) }) {
+				// What happened to an order since it was made, the other lists tell.
+				l.by = "createdAt"
+				return c.index(ctx, l, w, into)
+			}
 			if l.optional && page == 1 && slices.ContainsFunc(refused, func(r refusal) bool { return unknownField[0].MatchString(r.Message) }) {
 				return nil
 			}
@@ -174,7 +182,7 @@ func (f *flexInt) UnmarshalJSON(b []byte) error {
 func (c *client) numbers(ctx context.Context, from, to int64, sure []int64) ([]extract.Blob, error) {
 	key := fmt.Sprintf("orders?numbers=%d-%d", from, to)
 	fail := func(err error) ([]extract.Blob, error) {
-		return nil, &placed{error: err, where: "/graphql, " + key, key: key}
+		return nil, extract.At(err, "/graphql, "+key, key)
 	}
 	var these []int64
 	for n := max(from, 1); n <= to; n++ {
@@ -238,9 +246,9 @@ func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 
 func (c *client) one(ctx context.Context, id, key string) (extract.Blob, error) {
 	fail := func(err error) (extract.Blob, error) {
-		return extract.Blob{}, &placed{error: err, where: "/graphql, order " + id, key: key}
+		return extract.Blob{}, extract.At(err, "/graphql, order "+id, key)
 	}
-	if err := checkID(id); err != nil {
+	if err := extract.CheckID(id, 255); err != nil {
 		return fail(err)
 	}
 	var a answer
@@ -310,9 +318,9 @@ func (c *client) whole(ctx context.Context, these any, byNumber bool) (answer, m
 func (c *client) lookup(ctx context.Context, ref string) ([]extract.Blob, error) {
 	key := "lookup/" + ref
 	fail := func(err error) ([]extract.Blob, error) {
-		return nil, &placed{error: err, where: "/graphql, payments of " + ref, key: key}
+		return nil, extract.At(err, "/graphql, payments of "+ref, key)
 	}
-	if err := checkID(ref); err != nil {
+	if err := extract.CheckID(ref, 255); err != nil {
 		return fail(err)
 	}
 	a, refused, err := c.post(ctx, "query Lookup($ref: [String!], $limit: Int) { orderPaymentHistory(where: {externalReference: $ref}, limit: $limit) { externalReference order { id number } } }",
@@ -353,17 +361,4 @@ func (c *client) lookup(ctx context.Context, ref string) ([]extract.Blob, error)
 		}
 	}
 	return blobs, nil
-}
-
-// checkID refuses what cannot name an order or a payment.
-func checkID(id string) error {
-	switch {
-	case strings.TrimSpace(id) == "":
-		return fmt.Errorf("%w: %q is no ID", extract.ErrRefused, id)
-	case len(id) > 255:
-		return fmt.Errorf("%w: an ID of %d characters", extract.ErrRefused, len(id))
-	case strings.ContainsFunc(id, unicode.IsControl):
-		return fmt.Errorf("%w: the ID %q holds a control character", extract.ErrRefused, id)
-	}
-	return nil
 }

@@ -51,6 +51,7 @@ func Source() extract.Source {
 		Shop:     true,
 		Personal: []string{"vatnumber", "paramsjson", "firstname", "lastname", "companyname", "attention", "address1", "address2", "city", "zipcode",
 			"stateorprovince", "email", "phonenumber", "cellphonenumber", "faxnumber", "userip"},
+		NotPersonal: []string{"captureid", "capture_id", "refundid", "refund_id", "pspreference", "transactionid", "transaction_id", "paymenttransactionid"},
 		Hook: &extract.Hook{
 			Read:  readHook,
 			Reply: func(extract.Call) (string, []byte) { return "text/plain", []byte("ok") },

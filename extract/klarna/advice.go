@@ -8,14 +8,6 @@ import (
 // whereKeysAre says where a merchant finds the two keys.
 const whereKeysAre = "username and password are made in the Klarna merchant portal → Settings → API credentials"
 
-// An advised error carries what a person can do about it.
-type advised struct {
-	error
-	do string
-}
-
-func (a *advised) Unwrap() error { return a.error }
-
 // wrongKey advises on a 401. Only the documented prefix of the password is looked at,
 // and none of it is shown.
 func (c *client) wrongKey() string {

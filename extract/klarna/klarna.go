@@ -65,7 +65,7 @@ type client struct {
 // outside of it (Klarna is down) ends the sequence, and so does an answer that the key is wrong.
 func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extract.Blob, error] {
 	return func(yield func(extract.Blob, error) bool) {
-		q := &sequence{client: c, stream: r.Stream, yield: yield}
+		q := &sequence{Feed: extract.Feed{Source: c.name, Stream: r.Stream, Yield: yield}, client: c}
 		switch {
 		case r.Stream == payouts && r.IDs == nil:
 			q.payoutList(ctx, r.Window)
@@ -74,11 +74,11 @@ func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extra
 		case r.Stream == payoutLines && r.IDs != nil:
 			q.each(r.IDs, func(id string) ([]extract.Blob, error) { return c.payoutLines(ctx, id) })
 		case r.Stream == orders && r.IDs != nil:
-			q.eachAhead(ctx, r.IDs, c.order)
+			q.Ahead(ctx, ahead, r.IDs, c.order)
 		case r.Stream == payoutLines || r.Stream == orders:
-			q.fail(fmt.Errorf("%w: Klarna has no list of %s; they are read by ID", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: Klarna has no list of %s; they are read by ID", extract.ErrRefused, r.Stream), "")
 		default:
-			q.fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
 		}
 	}
 }

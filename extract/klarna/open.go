@@ -1,14 +1,11 @@
 package klarna
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/kvitt/kvitt/extract"
 )
@@ -30,13 +27,13 @@ func Open(cfg extract.Config) (extract.Extractor, error) {
 		refuse(errors.New("opened without an HTTP client or a clock"), "")
 	}
 	username, password := cfg.Keys["username"], cfg.Keys["password"]
-	if err := credential("username", username); err != nil {
+	if err := extract.Credential("username", username); err != nil {
 		refuse(err, whereKeysAre)
 	} else if strings.Contains(username, ":") {
 		// RFC 7617 §2: everything after the first colon would be read as the password.
 		refuse(errors.New("username: holds a colon"), whereKeysAre)
 	}
-	if err := credential("password", password); err != nil {
+	if err := extract.Credential("password", password); err != nil {
 		refuse(err, whereKeysAre)
 	}
 	base, err := parseBase(cfg.BaseURL)
@@ -52,49 +49,7 @@ func Open(cfg extract.Config) (extract.Extractor, error) {
 	return &client{name: cfg.Name, base: base, username: username, password: password, http: &hc, now: cfg.Now}, nil
 }
 
-// credential checks the form of a username or password. The value is in no message.
-func credential(name, v string) error {
-	switch {
-	case v == "":
-		return fmt.Errorf("%s: is empty", name)
-	case strings.ContainsFunc(v, unicode.IsControl):
-		return fmt.Errorf("%s: holds a line break or another control character", name)
-	case strings.TrimSpace(v) != v:
-		return fmt.Errorf("%s: begins or ends with a blank", name)
-	}
-	return nil
-}
-
 // parseBase returns the address that the documented paths are appended to; "" is the default.
 func parseBase(s string) (*url.URL, error) {
-	if s == "" {
-		s = defaultBase
-	}
-	u, err := url.Parse(strings.TrimRight(s, "/"))
-	if err != nil {
-		// The text of a *url.Error holds the whole address, and perhaps a password in it.
-		return nil, errors.New("base_url: is not an address")
-	}
-	switch {
-	case u.User != nil:
-		return nil, errors.New("base_url: holds a username or password; they have keys of their own")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return nil, fmt.Errorf("base_url: %q does not begin with https:// and a host", s)
-	case u.Scheme == "http" && !near(u.Hostname()):
-		return nil, fmt.Errorf("base_url: %q would send the password in the clear; use https", s)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, fmt.Errorf("base_url: %q holds a query or a fragment", s)
-	}
-	return u, nil
-}
-
-// near reports whether host is this machine or one beside it, where a test server may
-// speak plain HTTP: a loopback or private address, a name without a dot, or one under
-// a domain that the public network does not have.
-func near(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback() || ip.IsPrivate()
-	}
-	i := strings.LastIndexByte(host, '.')
-	return i < 0 || slices.Contains([]string{".localhost", ".internal", ".test"}, strings.ToLower(host[i:]))
+	return extract.Address(cmp.Or(s, defaultBase), "the password")
 }

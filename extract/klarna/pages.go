@@ -41,7 +41,7 @@ type page struct {
 // all yields every page, in order. The next offset is counted from the elements that
 // came, never taken from the address an answer names.
 //
-// Errors: *placed, around those of get, and ErrMalformed for a page that repeats one
+// Errors: those of get, with At, and ErrMalformed for a page that repeats one
 // before it, for one that is not at the offset asked for, and for a list that ends early or never.
 func (p pages) all(ctx context.Context) iter.Seq2[extract.Blob, error] {
 	return func(yield func(extract.Blob, error) bool) {
@@ -52,7 +52,7 @@ func (p pages) all(ctx context.Context) iter.Seq2[extract.Blob, error] {
 				at = "&offset=" + strconv.Itoa(offset)
 			}
 			fail := func(err error) {
-				yield(extract.Blob{}, &placed{error: err, where: fmt.Sprintf("%s?offset=%d", p.path, offset), key: p.key + at})
+				yield(extract.Blob{}, extract.At(err, fmt.Sprintf("%s?offset=%d", p.path, offset), p.key+at))
 			}
 			malformed := func(format string, args ...any) {
 				fail(fmt.Errorf("%w: %s", extract.ErrMalformed, fmt.Sprintf(format, args...)))
@@ -72,7 +72,7 @@ func (p pages) all(ctx context.Context) iter.Seq2[extract.Blob, error] {
 			b := extract.Blob{Key: p.key + at, At: p.client.now().UTC(), Type: a.typ, Body: a.body, Gone: a.gone}
 			if a.gone {
 				if !p.mayBeGone || offset > 0 {
-					fail(&advised{fmt.Errorf("%w: 404 for a list", extract.ErrRefused), p.client.wrongBase()})
+					fail(extract.Advise(fmt.Errorf("%w: 404 for a list", extract.ErrRefused), p.client.wrongBase()))
 					return
 				}
 				yield(b, nil)
@@ -80,7 +80,7 @@ func (p pages) all(ctx context.Context) iter.Seq2[extract.Blob, error] {
 			}
 			pg, err := p.read(a.body, offset)
 			if err != nil {
-				fail(&advised{fmt.Errorf("%w: %w", extract.ErrMalformed, err), p.client.wrongBase()})
+				fail(extract.Advise(fmt.Errorf("%w: %w", extract.ErrMalformed, err), p.client.wrongBase()))
 				return
 			}
 			if first, repeated := seen[pg.digest]; repeated && pg.elements > 0 {

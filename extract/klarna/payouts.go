@@ -18,7 +18,7 @@ var beginning = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 // payoutList yields the pages of the list of payouts dated within w.
 func (q *sequence) payoutList(ctx context.Context, w extract.Window) {
 	if w.Until.IsZero() {
-		q.fail(fmt.Errorf("%w: a window without an end", extract.ErrRefused), "")
+		q.Fail(fmt.Errorf("%w: a window without an end", extract.ErrRefused), "")
 		return
 	}
 	if !w.Since.Before(w.Until) {
@@ -37,10 +37,10 @@ func (q *sequence) payoutList(ctx context.Context, w extract.Window) {
 	}
 	for b, err := range p.all(ctx) {
 		if err != nil {
-			q.fail(err, "")
+			q.Fail(err, "")
 			return
 		}
-		if !q.yield(b, nil) {
+		if !q.Yield(b, nil) {
 			return
 		}
 	}
@@ -70,16 +70,16 @@ func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 
 // one returns the document at path, whose field named idField must be id.
 func (c *client) one(ctx context.Context, id, path, key, idField string) ([]extract.Blob, error) {
-	if err := checkID(id); err != nil {
-		return nil, &placed{error: err, key: key}
+	if err := extract.CheckID(id, 255); err != nil {
+		return nil, extract.At(err, "", key)
 	}
 	a, err := c.get(ctx, path, nil)
 	if err != nil {
-		return nil, &placed{error: err, where: path, key: key}
+		return nil, extract.At(err, path, key)
 	}
 	if !a.gone {
 		if err := names(a.body, idField, id); err != nil {
-			return nil, &placed{error: &advised{err, c.wrongBase()}, where: path, key: key}
+			return nil, extract.At(extract.Advise(err, c.wrongBase()), path, key)
 		}
 	}
 	return []extract.Blob{{Key: key, At: c.now().UTC(), Type: a.typ, Body: a.body, Gone: a.gone}}, nil
@@ -98,7 +98,7 @@ func names(body []byte, field, id string) error {
 		return fmt.Errorf("%w: %s is missing or no string", extract.ErrMalformed, field)
 	}
 	if !strings.EqualFold(got, id) {
-		return fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, clip(id), clip(got))
+		return fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, extract.Clip(id), extract.Clip(got))
 	}
 	return nil
 }
@@ -106,8 +106,8 @@ func names(body []byte, field, id string) error {
 // payoutLines returns every page of one payout's lines, or the answer that there is no such payout.
 func (c *client) payoutLines(ctx context.Context, ref string) ([]extract.Blob, error) {
 	key := "payout_lines/" + url.PathEscape(ref)
-	if err := checkID(ref); err != nil {
-		return nil, &placed{error: err, key: key}
+	if err := extract.CheckID(ref, 255); err != nil {
+		return nil, extract.At(err, "", key)
 	}
 	p := pages{
 		client: c, path: "/settlements/v1/transactions", list: "transactions",

@@ -1,105 +1,21 @@
 package klarna
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"strings"
-	"unicode"
-
-	"github.com/kvitt/kvitt/extract"
-)
-
-// maxInARow is how many documents in a row may fail for a reason that lies outside of
-// them (Klarna is down, another server answers) before it is taken to concern all.
-const maxInARow = 3
+import "github.com/kvitt/kvitt/extract"
 
 // ahead is how many orders are asked for at once.
 const ahead = 8
 
 // A sequence is one run of Extract.
 type sequence struct {
+	extract.Feed
 	client *client
-	stream extract.Stream
-	yield  func(extract.Blob, error) bool
-	failed int // in a row, for a reason outside of the document
-}
-
-// A placed error says where it happened.
-type placed struct {
-	error
-	where string // URL path and page
-	key   string // of the document, as in Blob.Key
-}
-
-func (p *placed) Unwrap() error { return p.error }
-
-// fail yields err as an *extract.Error and reports whether to go on. key is set when
-// only one document failed.
-func (q *sequence) fail(err error, key string) bool {
-	e := &extract.Error{Source: q.client.name, Stream: q.stream, Key: key, Err: err}
-	if p, ok := errors.AsType[*placed](err); ok {
-		e.Where, e.Err = p.where, p.error
-	}
-	if a, ok := errors.AsType[*advised](err); ok {
-		e.Do = a.do
-	}
-	return q.yield(extract.Blob{}, e) && key != ""
-}
-
-// document yields one document's blobs, or its error, and reports whether to go on.
-func (q *sequence) document(blobs []extract.Blob, err error) bool {
-	if err == nil {
-		q.failed = 0
-		for _, b := range blobs {
-			if !q.yield(b, nil) {
-				return false
-			}
-		}
-		return true
-	}
-	key := ""
-	if p, ok := errors.AsType[*placed](err); ok {
-		key = p.key
-	}
-	_, advice := errors.AsType[*advised](err)
-	switch {
-	case errors.Is(err, extract.ErrTransient), errors.Is(err, extract.ErrRefused) && advice:
-		if q.failed++; q.failed == maxInARow {
-			key = ""
-		}
-	case errors.Is(err, extract.ErrRefused), errors.Is(err, extract.ErrMalformed):
-		q.failed = 0
-	default: // the key, or the caller has left
-		key = ""
-	}
-	return q.fail(err, key)
 }
 
 // each fetches one document after the other.
 func (q *sequence) each(ids []string, fetch func(id string) ([]extract.Blob, error)) {
 	for _, id := range extract.Once(ids) {
-		if !q.document(fetch(id)) {
+		if !q.Documents(fetch(id)) {
 			return
 		}
 	}
-}
-
-// eachAhead fetches up to ahead documents at once and yields them in the order of ids.
-// When it returns, nothing is being fetched any more.
-func (q *sequence) eachAhead(ctx context.Context, ids []string, fetch func(ctx context.Context, id string) ([]extract.Blob, error)) {
-	extract.Ahead(ctx, ahead, extract.Once(ids), fetch, q.document)
-}
-
-// checkID refuses an ID that cannot stand in a path. Others are escaped.
-func checkID(id string) error {
-	switch {
-	case id == "" || id == "." || id == "..":
-		return fmt.Errorf("%w: %q is no ID", extract.ErrRefused, id)
-	case len(id) > 255: // Order Management v1: order_id "cannot be longer than 255 characters"
-		return fmt.Errorf("%w: an ID of %d characters", extract.ErrRefused, len(id))
-	case strings.ContainsFunc(id, unicode.IsControl):
-		return fmt.Errorf("%w: the ID %q holds a control character", extract.ErrRefused, id)
-	}
-	return nil
 }

@@ -55,7 +55,7 @@ func Source() extract.Source {
 		},
 		// Of an address and a customer, all but the country and the kind: VAT hangs on those.
 		Personal: []string{"given_name", "family_name", "organization_name", "attention", "title",
-			"email", "phone", "street_address", "street_address2", "postal_code", "city", "date_of_birth", "national_identification_number",
+			"email", "phone", "region", "care_of", "house_extension", "street_address", "street_address2", "postal_code", "city", "date_of_birth", "national_identification_number",
 			"organization_registration_id", "vat_id", "merchant_data", "klarna_comment"},
 		Flows:    []string{"orders", "invoices", "refunds", "payouts"},
 		Defaults: extract.Defaults{Clearing: 1585, Fee: 6064, FeeVAT: "reported"},

@@ -94,7 +94,7 @@ select
     case when is_fee then net_of_vat + vat_signed else net_of_vat end as net_minor,
     null as row_off_minor,
     upper(coalesce(nullif(item.shipping_country, ''), item.purchase_country)) as country,
-    nullif(concat_ws(' ', item.klarna_comment, item.reversal_reference), '') as text,
+    nullif(concat_ws(' ', told(item.klarna_comment), item.reversal_reference), '') as text,
     position as row_no,
     coalesce(line, '$.transactions[' || position || ']') as locator,
     blob_id

@@ -2,12 +2,9 @@ package mollie
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,18 +18,10 @@ const maxBody = 64 << 20
 // What a person is told about keys and hosts.
 const (
 	whereTokensAre = "access_token is an organization access token (access_…), made in the Mollie dashboard → More → Developers → Organization access tokens, " +
-		"with the permissions settlements.read, payments.read and refunds.read"
+		"with the permissions settlements.read, payments.read and refunds.read, and balances.read for fees per payment"
 	whereAppsAre = "client_id and client_secret are those of your app in the Mollie dashboard → More → Developers → Your apps"
 	connectAgain = "allow it anew: kvitt connect, with the name of the source"
 )
-
-// An advised error carries what a person can do about it.
-type advised struct {
-	error
-	do string
-}
-
-func (a *advised) Unwrap() error { return a.error }
 
 // wrongBase advises when something else than Mollie's API seems to answer.
 func (c *client) wrongBase() string {
@@ -81,17 +70,17 @@ func (c *client) ask(ctx context.Context, path string, query url.Values, token s
 	req.Header.Set("Accept", "application/hal+json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, 0, c.unreachable(ctx, err)
+		return answer{}, 0, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return answer{}, 0, c.unreachable(ctx, err)
+		return answer{}, 0, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	if len(body) > maxBody {
 		return answer{}, 0, fmt.Errorf("%w: an answer of more than %d MB", extract.ErrMalformed, maxBody>>20)
 	}
-	a := answer{body: body, typ: mediaType(resp.Header)}
+	a := answer{body: body, typ: extract.MediaType(resp.Header, "application/hal+json")}
 	if resp.StatusCode == http.StatusOK {
 		return a, resp.StatusCode, nil
 	}
@@ -103,37 +92,27 @@ func (c *client) ask(ctx context.Context, path string, query url.Values, token s
 	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
-		err = &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), whereTokensAre + "; " + c.base.Host + " was asked"}
+		err = extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), whereTokensAre+"; "+c.base.Host+" was asked")
 	case code == http.StatusForbidden:
-		err = &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says),
-			c.base.Host + " knows the token but does not let it read this: give it settlements.read, payments.read and refunds.read"}
+		needs := "settlements.read, payments.read and refunds.read"
+		if strings.HasPrefix(path, "/v2/balances") {
+			needs = "balances.read, or leave it: only fees per payment and the balance's own proof come from it"
+		}
+		err = extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says),
+			c.base.Host+" knows the token but does not let it read this: give it "+needs)
+
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		err = fmt.Errorf("%w: %s", extract.ErrTransient, says)
 	case code == http.StatusNotFound: // not Mollie's words: another server, or a path that is not there
-		err = &advised{fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase()}
+		err = extract.Advise(fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase())
 	case code >= 400:
 		err = fmt.Errorf("%w: %s", extract.ErrRefused, says)
 	case code >= 300:
-		err = &advised{fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase()}
+		err = extract.Advise(fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase())
 	default:
-		err = &advised{fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase()}
+		err = extract.Advise(fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase())
 	}
 	return answer{}, resp.StatusCode, err
-}
-
-// unreachable says why no whole answer came. The address is cut from the message: the
-// error's Where names the path.
-func (c *client) unreachable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &advised{fmt.Errorf("%w: %w", extract.ErrRefused, err), c.wrongBase()}
-	}
-	return fmt.Errorf("%w: %w", extract.ErrTransient, err)
 }
 
 // A refusal is the body Mollie refuses with.
@@ -163,28 +142,5 @@ func (r refusal) after(status string) string {
 			b.WriteString(", " + s)
 		}
 	}
-	return clip(b.String())
-}
-
-// clip keeps a provider's text from filling a log: control characters become blanks,
-// and what is beyond 500 characters is cut.
-func clip(s string) string {
-	runes := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s))
-	if len(runes) > 500 {
-		return string(runes[:500]) + "…"
-	}
-	return string(runes)
-}
-
-// mediaType returns the media type without its parameters; HAL when none is stated.
-func mediaType(h http.Header) string {
-	if t, _, err := mime.ParseMediaType(h.Get("Content-Type")); err == nil {
-		return t
-	}
-	return "application/hal+json"
+	return extract.Clip(b.String())
 }

@@ -61,6 +61,7 @@ func TestContract(t *testing.T) {
 			{Stream: "settlement_lines", IDs: settlements},
 			{Stream: "payment_list", Window: march},
 			{Stream: "payments", IDs: payments},
+			{Stream: "balance_transactions", Window: march},
 		},
 		Gone:    extract.Request{Stream: "payments", IDs: []string{"tr_unknown"}},
 		Secrets: []string{mollie.AccessToken, "access_not-the-token"},

@@ -49,7 +49,7 @@ func readCall(cfg extract.Config, call extract.Call) ([]extract.Hint, error) {
 		return nil, fmt.Errorf("%w: the body is no form", extract.ErrMalformed)
 	}
 	id := form.Get("id")
-	if id == "" || checkID(id) != nil {
+	if id == "" || extract.CheckID(id, 255) != nil {
 		return nil, fmt.Errorf("%w: the form names no id", extract.ErrMalformed)
 	}
 	return hints(id, ""), nil
@@ -127,7 +127,7 @@ func hints(id, payment string) []extract.Hint {
 	case "tr", "ord":
 		return []extract.Hint{{Stream: payments, ID: id}}
 	case "re", "cpt", "chb":
-		if strings.HasPrefix(payment, "tr_") && checkID(payment) == nil {
+		if strings.HasPrefix(payment, "tr_") && extract.CheckID(payment, 255) == nil {
 			return []extract.Hint{{Stream: payments, ID: payment}}
 		}
 		return []extract.Hint{{Stream: paymentList}}

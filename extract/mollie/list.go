@@ -44,7 +44,7 @@ type item struct {
 
 // pages yields every page, in order.
 //
-// Errors: *placed, around those of get, and ErrMalformed for what is no page, for a page
+// Errors: those of get, with At, and ErrMalformed for what is no page, for a page
 // that repeats an element of one before it, and for a list that never ends.
 func (l list) pages(ctx context.Context) iter.Seq2[page, error] {
 	return func(yield func(page, error) bool) {
@@ -57,10 +57,10 @@ func (l list) pages(ctx context.Context) iter.Seq2[page, error] {
 			}
 			where := l.path
 			if from != "" {
-				where += "?from=" + clip(from)
+				where += "?from=" + extract.Clip(from)
 			}
 			malformed := func(format string, args ...any) {
-				yield(page{}, &placed{error: &advised{fmt.Errorf("%w: %s", extract.ErrMalformed, fmt.Sprintf(format, args...)), l.client.wrongBase()}, where: where})
+				yield(page{}, extract.At(extract.Advise(fmt.Errorf("%w: %s", extract.ErrMalformed, fmt.Sprintf(format, args...)), l.client.wrongBase()), where, ""))
 			}
 			if n == maxPages {
 				malformed("a list of more than %d pages", maxPages)
@@ -68,13 +68,13 @@ func (l list) pages(ctx context.Context) iter.Seq2[page, error] {
 			}
 			a, err := l.get(ctx, query)
 			if err != nil {
-				yield(page{}, &placed{error: err, where: where})
+				yield(page{}, extract.At(err, where, ""))
 				return
 			}
 			p := page{answer: a, from: from}
 			if a.gone {
 				if !l.mayBeGone || n > 0 {
-					yield(page{}, &placed{error: &advised{fmt.Errorf("%w: 404 for a list", extract.ErrRefused), l.client.wrongBase()}, where: where})
+					yield(page{}, extract.At(extract.Advise(fmt.Errorf("%w: 404 for a list", extract.ErrRefused), l.client.wrongBase()), where, ""))
 					return
 				}
 				yield(p, nil)
@@ -87,7 +87,7 @@ func (l list) pages(ctx context.Context) iter.Seq2[page, error] {
 			}
 			for _, it := range items {
 				if it.ID != "" && seen[it.ID] {
-					malformed("%s is there twice", clip(it.ID))
+					malformed("%s is there twice", extract.Clip(it.ID))
 					return
 				}
 				seen[it.ID] = true
@@ -116,7 +116,7 @@ func (l list) get(ctx context.Context, query url.Values) (answer, error) {
 	for k, v := range query {
 		q[k] = v
 	}
-	if l.client.test && l.path == "/v2/payments" { // settlements know no test mode
+	if l.client.test && (l.path == "/v2/payments" || strings.HasPrefix(l.path, "/v2/balances")) { // settlements know no test mode
 		q.Set("testmode", "true")
 	}
 	return l.client.get(ctx, l.path, q)
@@ -182,7 +182,7 @@ func object(body []byte, field, id string) error {
 		return fmt.Errorf("%w: %s is missing or no string", extract.ErrMalformed, field)
 	}
 	if !strings.EqualFold(got, id) {
-		return fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, clip(id), clip(got))
+		return fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, extract.Clip(id), extract.Clip(got))
 	}
 	return nil
 }

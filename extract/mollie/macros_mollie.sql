@@ -42,3 +42,9 @@ create or replace temp macro mollie_described(d) as
 
 create or replace temp macro mollie_minor_of(a) as mollie_minor(a.value, upper(a.currency));
 
+-- A word of a balance transaction's context, whichever of its three shapes it has.
+create or replace temp macro mollie_context(c, word) as
+    nullif(coalesce(c ->> ('$.' || word), (c -> ('$.*.' || word))[1] ->> '$', (c -> ('$[*].' || word))[1] ->> '$'), '');
+
+-- The country of a currency that is of one country.
+create or replace temp macro mollie_country_of(cur) as case cur when 'SEK' then 'SE' when 'NOK' then 'NO' when 'DKK' then 'DK' end;

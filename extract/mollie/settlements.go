@@ -30,7 +30,7 @@ func (q *sequence) settlementList(ctx context.Context, w extract.Window) {
 	falling := false   // the list has been seen to go back in time, as it should
 	for p, err := range l.pages(ctx) {
 		if err != nil {
-			q.fail(err, "")
+			q.Fail(err, "")
 			return
 		}
 		old := len(p.items) > 0
@@ -58,14 +58,14 @@ func (q *sequence) settlementList(ctx context.Context, w extract.Window) {
 		}
 	}
 	if len(ids) > 0 {
-		q.eachAhead(ctx, ids, q.client.settlement)
+		q.Ahead(ctx, ahead, ids, q.client.settlement)
 	}
 }
 
 // open reports whether w holds anything; a window without an end is refused.
 func (q *sequence) open(w extract.Window) bool {
 	if w.Until.IsZero() {
-		q.fail(fmt.Errorf("%w: a window without an end", extract.ErrRefused), "")
+		q.Fail(fmt.Errorf("%w: a window without an end", extract.ErrRefused), "")
 		return false
 	}
 	return w.Since.Before(w.Until)
@@ -100,18 +100,18 @@ func (c *client) settlement(ctx context.Context, id string) ([]extract.Blob, err
 
 // one returns the document at path + id, which must be id.
 func (c *client) one(ctx context.Context, id, path, key string, query url.Values) ([]extract.Blob, error) {
-	if err := checkID(id); err != nil {
-		return nil, &placed{error: err, key: key}
+	if err := extract.CheckID(id, 255); err != nil {
+		return nil, extract.At(err, "", key)
 	}
 	path += url.PathEscape(id)
 	a, err := c.get(ctx, path, query)
 	if err != nil {
-		return nil, &placed{error: err, where: path, key: key}
+		return nil, extract.At(err, path, key)
 	}
 	if !a.gone {
 		if err := object(a.body, "id", id); err != nil {
 			if object(a.body, "reference", id) != nil {
-				return nil, &placed{error: &advised{err, c.wrongBase()}, where: path, key: key}
+				return nil, extract.At(extract.Advise(err, c.wrongBase()), path, key)
 			}
 		}
 	}
@@ -122,8 +122,8 @@ func (c *client) one(ctx context.Context, id, path, key string, query url.Values
 // which of its revenue has no list of its own shows only beside the lists.
 func (c *client) settlementLines(ctx context.Context, id string) ([]extract.Blob, error) {
 	key := "settlement_lines/" + url.PathEscape(id)
-	if err := checkID(id); err != nil {
-		return nil, &placed{error: err, key: key}
+	if err := extract.CheckID(id, 255); err != nil {
+		return nil, extract.At(err, "", key)
 	}
 	var blobs []extract.Blob
 	for _, part := range parts {
@@ -134,7 +134,7 @@ func (c *client) settlementLines(ctx context.Context, id string) ([]extract.Blob
 		}
 		for p, err := range l.pages(ctx) {
 			if err != nil {
-				return nil, &placed{error: err, where: l.path, key: key}
+				return nil, extract.At(err, l.path, key)
 			}
 			b := extract.Blob{Key: p.key(key + "/" + part), At: c.now().UTC(), Type: p.typ, Body: p.body, Gone: p.gone}
 			if p.gone {
@@ -146,7 +146,7 @@ func (c *client) settlementLines(ctx context.Context, id string) ([]extract.Blob
 	}
 	last, err := c.one(ctx, id, "/v2/settlements/", key+"/settlement", nil)
 	if err != nil {
-		return nil, &placed{error: err, key: key}
+		return nil, extract.At(err, "", key)
 	}
 	return append(blobs, last...), nil
 }
@@ -160,7 +160,7 @@ func (q *sequence) paymentList(ctx context.Context, w extract.Window) {
 	l := list{client: q.client, path: "/v2/payments", name: "payments"}
 	for p, err := range l.pages(ctx) {
 		if err != nil {
-			q.fail(err, "")
+			q.Fail(err, "")
 			return
 		}
 		first, wanted, over := -1, 0, false
@@ -179,27 +179,27 @@ func (q *sequence) paymentList(ctx context.Context, w extract.Window) {
 		}
 		if first >= 0 {
 			id := p.items[first].ID
-			a, at := p.answer, l.path+"?from="+clip(id)
+			a, at := p.answer, l.path+"?from="+extract.Clip(id)
 			if wanted < len(p.items) {
 				a, err = l.get(ctx, url.Values{"from": {id}, "limit": {strconv.Itoa(wanted)}})
 				if err == nil && a.gone {
-					err = &advised{fmt.Errorf("%w: 404 for a list", extract.ErrRefused), q.client.wrongBase()}
+					err = extract.Advise(fmt.Errorf("%w: 404 for a list", extract.ErrRefused), q.client.wrongBase())
 				}
 				if err == nil {
 					var items []item
 					if items, _, err = l.read(a.body); err == nil && (len(items) != wanted || items[0].ID != id) {
-						err = fmt.Errorf("%d payments from %s were asked for, others came", wanted, clip(id))
+						err = fmt.Errorf("%d payments from %s were asked for, others came", wanted, extract.Clip(id))
 					}
 					if err != nil {
 						err = fmt.Errorf("%w: %w", extract.ErrMalformed, err)
 					}
 				}
 				if err != nil {
-					q.fail(&placed{error: err, where: at}, "")
+					q.Fail(extract.At(err, at, ""), "")
 					return
 				}
 			}
-			if !q.yield(extract.Blob{Key: "payment_list?from=" + url.QueryEscape(id), At: q.client.now().UTC(), Type: a.typ, Body: a.body}, nil) {
+			if !q.Yield(extract.Blob{Key: "payment_list?from=" + url.QueryEscape(id), At: q.client.now().UTC(), Type: a.typ, Body: a.body}, nil) {
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package mollie
 
 import (
 	"embed"
+	"time"
 
 	"github.com/kvitt/kvitt/extract"
 )
@@ -28,6 +29,7 @@ func Source() extract.Source {
 			{Stream: settlementLines, Flows: []string{"payouts"}, Follow: "follow_mollie__settlement_lines.sql"},
 			{Stream: paymentList, Flows: orderFlows},
 			{Stream: payments, Flows: orderFlows, Follow: "follow_mollie__payments.sql", Backfill: true},
+			{Stream: balanceTransactions, Flows: []string{"payouts"}, Overlap: 48 * time.Hour, Optional: true},
 		},
 		Models: []extract.Model{
 			{Entity: "payouts", Stream: settlements, File: "stg_mollie__payouts.sql"},
@@ -38,6 +40,8 @@ func Source() extract.Source {
 			{Entity: "documents", Stream: payments, File: "stg_mollie__documents.sql"},
 			{Entity: "document_lines", Stream: payments, File: "stg_mollie__document_lines.sql"},
 			{Entity: "document_keys", Stream: payments, File: "stg_mollie__document_keys.sql"},
+			{Entity: "provider_balances", Stream: balanceTransactions, File: "stg_mollie__balances.sql"},
+			{Entity: "provider_movements", Stream: balanceTransactions, File: "stg_mollie__movements.sql"},
 		},
 		Macros:   "macros_mollie.sql",
 		Files:    files,
@@ -55,9 +59,9 @@ func Source() extract.Source {
 			return base + " " + cfg.Name // one app may read many accounts
 		},
 		Open:     Open,
-		Personal: personal,
-		Hook:     hook(),
-		Consent:  consent,
+		Personal: personal, NotPersonal: []string{"country"},
+		Hook:    hook(),
+		Consent: consent,
 	}
 }
 

@@ -34,7 +34,7 @@ var database = sync.OnceValues(func() (*duck.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return db, db.Exec(ctx, sql.Macros()+"create table valid (blob_id bigint, key varchar, body json); create temp view raw as select * from valid;"+string(macros)+"; create table payout_lines (provider_type varchar, method varchar); create table documents (order_id varchar)")
+	return db, db.Exec(ctx, sql.Macros()+"create table valid (blob_id bigint, key varchar, body json); create temp view raw as select * from valid;"+string(macros)+"; create table payout_lines (provider_type varchar, method varchar); create table documents (order_id varchar); create table blobs (blob_id bigint, fetched_at timestamp); insert into blobs values (1, '2026-03-06 10:00:00')")
 })
 
 // staged runs a staging model over answers of Mollie, and then query over its rows, which are called rows.
@@ -306,4 +306,40 @@ func TestLargeSettlement(t *testing.T) {
 	body := `{"id": "stl_1", "status": "paidout", "settledAt": "2026-03-06T06:00:00+00:00", "amount": ` + sek("21358490.90") + `,
 		"periods": {"2026": {"03": {"revenue": [{"amountNet": ` + sek("999999999.90") + `}], "costs": [{"amountGross": ` + sek("978641509") + `}]}}}}`
 	same(t, staged(t, "stg_mollie__payouts.sql", "select concat_ws(' ', amount_minor, formula_off_minor) from rows", stored{1, "settlement/stl_1", body}), "2135849090 0")
+}
+
+// A balance transaction's context comes in three shapes, and is [] where there is none (mollie/api-documentation#959).
+func TestMovements(t *testing.T) {
+	const q = `select concat_ws(' ', account_id, provider_type, initial_minor, deducted_minor, result_minor, commission_minor, repayment_minor, reserve_minor, order_key, event_key, payout_id) from rows`
+	for name, tt := range map[string]struct{ fields, want string }{
+		"a payment less its fee": {`"type": "payment", "resultAmount": ` + sek("9.71") + `, "initialAmount": ` + sek("10.00") + `, "deductions": ` + sek("-0.29") + `, "deductionDetails": {"fees": ` + sek("-0.29") + `}, "context": {"paymentId": "tr_1", "paymentDescription": "x"}`,
+			"payment 1000 -29 971 0 0 0 tr_1 tr_1"},
+		"the context by type": {`"type": "refund", "resultAmount": ` + sek("-10.25") + `, "initialAmount": ` + sek("-10.00") + `, "deductions": ` + sek("-0.25") + `, "context": {"refund": {"paymentId": "tr_1", "refundId": "re_1"}}`,
+			"refund -1000 -25 -1025 0 0 0 tr_1 re_1"},
+		"the context in a list": {`"type": "capture", "resultAmount": ` + sek("1.00") + `, "initialAmount": ` + sek("1.00") + `, "deductions": null, "context": [{"paymentId": "tr_1", "captureId": "cpt_1"}]`, "capture 100 0 100 0 0 0 tr_1 cpt_1"},
+		"no context":            {`"type": "invoice-compensation", "resultAmount": ` + sek("-0.01") + `, "initialAmount": ` + sek("-0.01") + `, "context": []`, "invoice-compensation -1 0 -1 0 0 0"},
+		"a null for a context":  {`"type": "topup", "resultAmount": ` + sek("5.00") + `, "initialAmount": ` + sek("5.00") + `, "context": null`, "topup 500 0 500 0 0 0"},
+		"a transfer":            {`"type": "outgoing-transfer", "resultAmount": ` + sek("-9.71") + `, "initialAmount": ` + sek("-9.71") + `, "context": {"settlementId": "stl_1", "transferId": "trf_1"}`, "outgoing-transfer -971 0 -971 0 0 0 stl_1"},
+		"not all that is deducted is a fee": {`"type": "payment", "resultAmount": ` + sek("6.00") + `, "initialAmount": ` + sek("10.00") + `, "deductions": ` + sek("-4.00") +
+			`, "deductionDetails": {"fees": ` + sek("-0.50") + `, "commissions": ` + sek("-0.50") + `, "repayments": ` + sek("-1.00") + `, "reservations": ` + sek("-2.00") + `}, "context": {"paymentId": "tr_1"}`,
+			"payment 1000 -400 600 -50 -100 -200 tr_1 tr_1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			same(t, staged(t, "stg_mollie__movements.sql", q, stored{1, "balance_transactions/bal_1?from=baltr_1",
+				`{"_embedded": {"balance_transactions": [{"id": "baltr_1", "resource": "balance_transactions", "createdAt": "2026-03-06T09:41:44+00:00", ` + tt.fields + `}]}}`}), "bal_1 "+tt.want)
+		})
+	}
+	t.Run("balances", func(t *testing.T) {
+		same(t, staged(t, "stg_mollie__balances.sql", "select concat_ws(' ', account_id, currency, asked_at, available_minor, pending_minor) from rows",
+			stored{1, "balances", `{"_embedded": {"balances": [{"id": "bal_1", "currency": "SEK", "availableAmount": ` + sek("905.25") + `, "pendingAmount": ` + sek("0.00") + `}]}}`}),
+			"bal_1 SEK 2026-03-06 10:00:00 90525 0")
+	})
+}
+
+// Mollie need not say where a payment is from: then it is from where its currency is.
+func TestAPaymentWithoutACountry(t *testing.T) {
+	for currency, want := range map[string]string{"SEK": "SE", "NOK": "NO", "EUR": "?"} {
+		body := `{"id": "tr_1", "status": "paid", "amount": {"currency": "` + currency + `", "value": "10.00"}, "createdAt": "2026-03-06T09:41:44+00:00", "countryCode": null}`
+		same(t, staged(t, "stg_mollie__documents.sql", "select coalesce(country, '?') from rows where kind = 'delivery'", stored{1, "order/tr_1", body}), want)
+	}
 }

@@ -7,7 +7,8 @@
 -- Source: https://docs.mollie.com/reference/get-payment
 --
 -- The country is where the goods went, else where the bill did, else where Mollie saw the buyer: that is where VAT
--- is due (Directive 2006/112/EC, article 33). A payment that names none is held.
+-- is due (Directive 2006/112/EC, article 33). All three are optional: a payment that names none is in the country of its
+-- currency, where that is one country, and else held.
 
 with
 
@@ -20,7 +21,7 @@ orders as materialized (
         nullif(p.description, '') as description,
         coalesce(nullif(p.orderNumber, ''), mollie_order_number(p.metadata), mollie_described(p.description)) as order_number,
         upper(p.amount.currency) as currency,
-        upper(coalesce(nullif(p.shippingAddress.country, ''), nullif(p.billingAddress.country, ''), nullif(p.countryCode, ''))) as country,
+        upper(coalesce(nullif(p.shippingAddress.country, ''), nullif(p.billingAddress.country, ''), nullif(p.countryCode, ''), mollie_country_of(upper(p.amount.currency)))) as country,
         case when coalesce(p.billingAddress.organizationName, '') <> '' then 'business' else 'consumer' end as customer,
         lower(p.method) as method,
         upper(p.status) as status,

@@ -70,7 +70,7 @@ func (g *granted) token(ctx context.Context, refused string) (string, error) {
 		var have grant
 		if len(kept) > 0 {
 			if err := json.Unmarshal(kept, &have); err != nil {
-				return nil, &advised{fmt.Errorf("%w: the token kept for it cannot be read", extract.ErrAuth), connectAgain}
+				return nil, extract.Advise(fmt.Errorf("%w: the token kept for it cannot be read", extract.ErrAuth), connectAgain)
 			}
 		}
 		if g.lasts(have, refused) {
@@ -78,7 +78,7 @@ func (g *granted) token(ctx context.Context, refused string) (string, error) {
 			return kept, nil
 		}
 		if have.RefreshToken == "" {
-			return nil, &advised{fmt.Errorf("%w: nobody has allowed it to read the account yet", extract.ErrAuth), connectAgain}
+			return nil, extract.Advise(fmt.Errorf("%w: nobody has allowed it to read the account yet", extract.ErrAuth), connectAgain)
 		}
 		next, err := g.refresh(ctx, have)
 		if err != nil {
@@ -156,7 +156,7 @@ func (g *granted) trade(ctx context.Context, have grant) (grant, error) {
 		if code == http.StatusUnauthorized || says.Error == "invalid_client" {
 			do = whereAppsAre
 		}
-		return grant{}, &advised{fmt.Errorf("%w: the token could not be renewed: %s %s", extract.ErrAuth, resp.Status, clip(says.Error)), do}
+		return grant{}, extract.Advise(fmt.Errorf("%w: the token could not be renewed: %s %s", extract.ErrAuth, resp.Status, extract.Clip(says.Error)), do)
 	}
 	var got struct {
 		AccessToken  string      `json:"access_token"`
@@ -165,7 +165,7 @@ func (g *granted) trade(ctx context.Context, have grant) (grant, error) {
 		ExpiresIn    json.Number `json:"expires_in"`
 	}
 	if err := json.Unmarshal(body, &got); err != nil || got.AccessToken == "" {
-		return grant{}, &advised{fmt.Errorf("%w: the answer to renewing the token holds none", extract.ErrMalformed), connectAgain}
+		return grant{}, extract.Advise(fmt.Errorf("%w: the answer to renewing the token holds none", extract.ErrMalformed), connectAgain)
 	}
 	next := grant{AccessToken: got.AccessToken, TokenType: got.TokenType, RefreshToken: got.RefreshToken}
 	if next.RefreshToken == "" { // RFC 6749 §6: the old one goes on

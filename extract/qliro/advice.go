@@ -11,20 +11,12 @@ import (
 // whereKeysAre says where a merchant finds the two keys.
 const whereKeysAre = "api_key and api_secret are the Merchant API key and secret that Qliro's onboarding sends, one pair per environment"
 
-// An advised error carries what a person can do about it.
-type advised struct {
-	error
-	do string
-}
-
-func (a *advised) Unwrap() error { return a.error }
-
 // advise tells of another server where err says that what came is malformed.
 func (c *client) advise(err error) error {
-	if _, has := errors.AsType[*advised](err); err == nil || has || !errors.Is(err, extract.ErrMalformed) {
+	if _, has := extract.Advice(err); err == nil || has || !errors.Is(err, extract.ErrMalformed) {
 		return err
 	}
-	return &advised{err, c.wrongBase()}
+	return extract.Advise(err, c.wrongBase())
 }
 
 // wrongKey advises on a 401.

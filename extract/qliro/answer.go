@@ -3,13 +3,11 @@ package qliro
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,17 +55,17 @@ func (c *client) get(ctx context.Context, path string, query url.Values) (answer
 	req.Header.Set("Accept", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return answer{}, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return answer{}, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	if len(body) > maxBody {
 		return answer{}, fmt.Errorf("%w: an answer of more than %d MB", extract.ErrMalformed, maxBody>>20)
 	}
-	a := answer{body: body, typ: mediaType(resp.Header)}
+	a := answer{body: body, typ: extract.MediaType(resp.Header, "application/json")}
 	if resp.StatusCode == http.StatusOK {
 		return a, nil
 	}
@@ -83,37 +81,22 @@ func (c *client) refused(resp *http.Response, a answer) (answer, error) {
 		a.gone = true
 		return a, nil
 	case code == http.StatusUnauthorized, code == http.StatusBadRequest && refusal.Code == "UNAUTHORIZED":
-		return answer{}, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongKey()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongKey())
 	case code == http.StatusForbidden, code == http.StatusBadRequest && refusal.Code == "FORBIDDEN":
-		return answer{}, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.weakKey()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.weakKey())
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		return answer{}, fmt.Errorf("%w: %s", extract.ErrTransient, says)
 	case code == http.StatusNotFound: // not Qliro's words: another server, or a path that is not there
-		return answer{}, &advised{fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase())
 	case refusal.Code == "PERIOD_NOT_SETTLED":
 		return answer{}, fmt.Errorf("%w: %w: %s", extract.ErrRefused, errNotSettled, says)
 	case code >= 400:
 		return answer{}, fmt.Errorf("%w: %s", extract.ErrRefused, says)
 	case code >= 300:
-		return answer{}, &advised{fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase())
 	default:
-		return answer{}, &advised{fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase())
 	}
-}
-
-// unreachable says why no whole answer came. The address is cut from the message: the
-// error's Where names the path.
-func (c *client) unreachable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &advised{fmt.Errorf("%w: %w", extract.ErrRefused, err), c.wrongBase()}
-	}
-	return fmt.Errorf("%w: %w", extract.ErrTransient, err)
 }
 
 // A refusal is the body Qliro refuses with.
@@ -146,28 +129,5 @@ func (r refusal) after(status string) string {
 	if r.Reference != "" {
 		b.WriteString(", reference " + r.Reference)
 	}
-	return clip(b.String())
-}
-
-// clip keeps a provider's text from filling a log: control characters become blanks,
-// and what is beyond 500 characters is cut.
-func clip(s string) string {
-	runes := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s))
-	if len(runes) > 500 {
-		return string(runes[:500]) + "…"
-	}
-	return string(runes)
-}
-
-// mediaType returns the media type without its parameters; JSON when none is stated.
-func mediaType(h http.Header) string {
-	if t, _, err := mime.ParseMediaType(h.Get("Content-Type")); err == nil {
-		return t
-	}
-	return "application/json"
+	return extract.Clip(b.String())
 }

@@ -62,11 +62,11 @@ func spans(w extract.Window, now time.Time) []span {
 // batches yields the list of batches transferred within w, a blob per query.
 func (q *sequence) batches(ctx context.Context, w extract.Window) {
 	if w.Until.IsZero() {
-		q.fail(fmt.Errorf("%w: a window without an end", extract.ErrRefused), "")
+		q.Fail(fmt.Errorf("%w: a window without an end", extract.ErrRefused), "")
 		return
 	}
 	if err := ctx.Err(); err != nil {
-		q.fail(err, "")
+		q.Fail(err, "")
 		return
 	}
 	if !w.Since.Before(w.Until) {
@@ -78,8 +78,8 @@ func (q *sequence) batches(ctx context.Context, w extract.Window) {
 		byKey[s.key()] = s
 		ids = append(ids, s.key())
 	}
-	q.whole = true
-	q.eachAhead(ctx, ids, func(ctx context.Context, key string) ([]extract.Blob, error) {
+	q.Whole = true
+	q.Ahead(ctx, ahead, ids, func(ctx context.Context, key string) ([]extract.Blob, error) {
 		return q.client.batchList(ctx, byKey[key])
 	})
 }
@@ -94,14 +94,14 @@ func (c *client) batchList(ctx context.Context, s span) ([]extract.Blob, error) 
 		a, err = c.get(ctx, path, url.Values{"FromBatchDate": {s.from.Format(slashed)}, "ToBatchDate": {s.to.Format(slashed)}})
 	}
 	if err == nil && a.gone {
-		err = &advised{fmt.Errorf("%w: 404 for a list", extract.ErrRefused), c.wrongBase()}
+		err = extract.Advise(fmt.Errorf("%w: 404 for a list", extract.ErrRefused), c.wrongBase())
 	}
 	if err == nil {
 		_, err = list(a.body, "SettlementBatches")
 		err = c.advise(err)
 	}
 	if err != nil {
-		return nil, &placed{error: err, where: path + " " + s.key(), key: s.key()}
+		return nil, extract.At(err, path+" "+s.key(), s.key())
 	}
 	return []extract.Blob{{Key: s.key(), At: c.now().UTC(), Type: a.typ, Body: a.body}}, nil
 }
@@ -117,7 +117,7 @@ func (c *client) batchLines(ctx context.Context, id string) ([]extract.Blob, err
 		key += "?total=" + url.QueryEscape(total) + "&less_fees=" + url.QueryEscape(less)
 	}
 	if _, err := strconv.ParseInt(number, 10, 64); err != nil {
-		return nil, &placed{error: fmt.Errorf("%w: %q is no batch; its Id is a whole number", extract.ErrRefused, clip(number)), key: key}
+		return nil, extract.At(fmt.Errorf("%w: %q is no batch; its Id is a whole number", extract.ErrRefused, extract.Clip(number)), "", key)
 	}
 	a, err := c.get(ctx, path, url.Values{"Id": {number}})
 	if err == nil && !a.gone {
@@ -125,7 +125,7 @@ func (c *client) batchLines(ctx context.Context, id string) ([]extract.Blob, err
 		err = c.advise(err)
 	}
 	if err != nil {
-		return nil, &placed{error: err, where: path + " Id " + number, key: key}
+		return nil, extract.At(err, path+" Id "+number, key)
 	}
 	return []extract.Blob{{Key: key, At: c.now().UTC(), Type: a.typ, Body: a.body, Gone: a.gone}}, nil
 }
@@ -134,8 +134,8 @@ func (c *client) batchLines(ctx context.Context, id string) ([]extract.Blob, err
 // merchant reference too, when that is no number.
 func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 	key := "order/" + url.PathEscape(id)
-	if err := checkID(id); err != nil {
-		return nil, &placed{error: err, key: key}
+	if err := extract.CheckID(id, 255); err != nil {
+		return nil, extract.At(err, "", key)
 	}
 	path := adminAPI + "/orders/" + url.PathEscape(id)
 	a, err := c.get(ctx, path, nil)
@@ -143,7 +143,7 @@ func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 		err = c.advise(names(a.body, id))
 	}
 	if err != nil {
-		return nil, &placed{error: err, where: path, key: key}
+		return nil, extract.At(err, path, key)
 	}
 	return []extract.Blob{{Key: key, At: c.now().UTC(), Type: a.typ, Body: a.body, Gone: a.gone}}, nil
 }
@@ -194,10 +194,11 @@ func names(body []byte, id string) error {
 	case !isNumber && strings.EqualFold(reference, id):
 		return nil
 	case isNumber && reference == id:
-		return &advised{fmt.Errorf("%w: there is no order with the ID %s, but order %s has it as its merchant reference", extract.ErrRefused, id, clip(got)),
-			"if that order is meant, ask for " + clip(got)}
+		return extract.Advise(fmt.Errorf("%w: there is no order with the ID %s, but order %s has it as its merchant reference", extract.ErrRefused, id, extract.Clip(got)),
+			"if that order is meant, ask for "+extract.Clip(got))
+
 	}
-	return fmt.Errorf("%w: %q was asked for, order %q came", extract.ErrMalformed, clip(id), clip(got))
+	return fmt.Errorf("%w: %q was asked for, order %q came", extract.ErrMalformed, extract.Clip(id), extract.Clip(got))
 }
 
 // text writes an ID that may be a JSON number or string.

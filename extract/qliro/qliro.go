@@ -63,20 +63,20 @@ type client struct {
 // it (Qliro is down) ends the sequence, and so does an answer that the key is wrong.
 func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extract.Blob, error] {
 	return func(yield func(extract.Blob, error) bool) {
-		q := &sequence{client: c, stream: r.Stream, yield: yield}
+		q := &sequence{Feed: extract.Feed{Source: c.name, Stream: r.Stream, Yield: yield}, client: c}
 		switch {
 		case r.Stream == payouts && r.IDs == nil:
 			q.batches(ctx, r.Window)
 		case r.Stream == payoutLines && r.IDs != nil:
-			q.eachAhead(ctx, r.IDs, c.batchLines)
+			q.Ahead(ctx, ahead, r.IDs, c.batchLines)
 		case r.Stream == orders && r.IDs != nil:
-			q.eachAhead(ctx, r.IDs, c.order)
+			q.Ahead(ctx, ahead, r.IDs, c.order)
 		case r.Stream == payouts:
-			q.fail(fmt.Errorf("%w: Qliro lists batches by date only", extract.ErrRefused), "")
+			q.Fail(fmt.Errorf("%w: Qliro lists batches by date only", extract.ErrRefused), "")
 		case r.Stream == payoutLines || r.Stream == orders:
-			q.fail(fmt.Errorf("%w: Qliro has no list of %s; they are read by ID", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: Qliro has no list of %s; they are read by ID", extract.ErrRefused, r.Stream), "")
 		default:
-			q.fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
 		}
 	}
 }

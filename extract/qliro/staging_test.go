@@ -106,6 +106,9 @@ func TestPayoutLines(t *testing.T) {
 		lines       []string
 		want        []string // type, action, gross, fee, fee VAT, net
 	}{
+		{"a fee whose VAT is told by its rate only", "9375", "8750", []string{
+			line(`"Type": 0, "Action": 0, "Amount": 100`), line(`"Type": 1, "Action": 1, "Amount": 6.25, "VatRate": 25.0, "AmountExcludingVat": null`),
+		}, []string{"Transaction Debit 10000 0 0 10000", "Fee Credit 0 500 125 -625"}},
 		{"a debit is to us, a credit from us, a fee a cost with its VAT beside it", "38625", "36750", []string{
 			line(`"Type": "Transaction", "Action": "Debit", "Amount": 655.0`),
 			line(`"Type": "Transaction", "Action": "Credit", "Amount": 250.0`),

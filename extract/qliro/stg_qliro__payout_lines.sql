@@ -9,7 +9,7 @@
 -- Debit is money to the merchant, Credit money back to the customer, whether Credit's amount
 -- carries a sign or not. Which way a fee or a chargeback goes is not documented, so the batch's total decides:
 -- of the readings below the first that adds up to it. Where none does the first is kept, and the batch is held.
--- A fee's amount includes VAT where AmountExcludingVat stands beside it, else it has none.
+-- A fee's amount includes VAT where AmountExcludingVat or VatRate stands beside it, else it has none.
 
 with
 
@@ -22,7 +22,7 @@ batches as (
         try_cast(nullif(regexp_extract(key, 'total=(-?[0-9]+)', 1), '') as bigint) as total,
         try_cast(nullif(regexp_extract(key, 'less_fees=(-?[0-9]+)', 1), '') as bigint) as less_fees,
         from_json(body, '{"Settlements": [{"OrderId": "VARCHAR", "PaymentTransactionId": "VARCHAR", "MerchantOrderReference": "VARCHAR", "Action": "VARCHAR", "Type": "VARCHAR",
-            "CurrencyCode": "VARCHAR", "Amount": "VARCHAR", "AmountExcludingVat": "VARCHAR", "CountryCode": "VARCHAR", "AcquirerName": "VARCHAR", "PaymentMethodType": "VARCHAR",
+            "CurrencyCode": "VARCHAR", "Amount": "VARCHAR", "AmountExcludingVat": "VARCHAR", "VatRate": "VARCHAR", "CountryCode": "VARCHAR", "AcquirerName": "VARCHAR", "PaymentMethodType": "VARCHAR",
             "PspSettlementDate": "VARCHAR", "ImportSettlementDate": "VARCHAR", "TransactionCompletedDate": "VARCHAR"}]}').Settlements as items
 
     from raw
@@ -44,7 +44,8 @@ typed as (
         qliro_line_action(item.Action) as action,
         upper(item.CurrencyCode) as currency,
         qliro_minor(item.Amount, upper(item.CurrencyCode)) as amount,
-        qliro_minor(item.AmountExcludingVat, upper(item.CurrencyCode)) as without_vat
+        qliro_minor(item.AmountExcludingVat, upper(item.CurrencyCode)) as without_vat,
+        qliro_minor(item.VatRate, 'SEK') as rate_bp -- percent with two decimals
 
     from items
 
@@ -116,6 +117,7 @@ split as (
     select
         *,
         case when cost is not null then case
+            when without_vat is null and rate_bp > 0 then cost - vat_inside(cost, rate_bp::integer)
             when without_vat is null or abs(without_vat) > abs(cost) then cost
             when cost < 0 then -abs(without_vat)
             else abs(without_vat) end end as fee

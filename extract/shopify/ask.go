@@ -3,13 +3,11 @@ package shopify
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/kvitt/kvitt/extract"
@@ -26,14 +24,6 @@ const maxInternal = 5
 
 // errTooDear is wrapped by the refusal of a query that may cost more than Shopify allows at all.
 var errTooDear = errors.New("the query may cost too much")
-
-// An advised error carries what a person can do about it.
-type advised struct {
-	error
-	do string
-}
-
-func (a *advised) Unwrap() error { return a.error }
 
 // A reply is an answer without errors.
 type reply struct {
@@ -89,13 +79,13 @@ func (c *client) ask(ctx context.Context, query string, vars map[string]any) (re
 		var e envelope
 		if err := json.Unmarshal(body, &e); err != nil {
 			c.bucket.give(query, reserved, nil)
-			return reply{}, &advised{fmt.Errorf("%w: the answer is not JSON: %w", extract.ErrMalformed, err), c.wrongBase()}
+			return reply{}, extract.Advise(fmt.Errorf("%w: the answer is not JSON: %w", extract.ErrMalformed, err), c.wrongBase())
 		}
 		c.bucket.give(query, reserved, e.Extensions.Cost)
 		complaints := e.complaints()
 		if len(complaints) == 0 {
 			if len(e.Data) == 0 || string(e.Data) == "null" {
-				return reply{}, &advised{fmt.Errorf("%w: the answer has no data", extract.ErrMalformed), c.wrongBase()}
+				return reply{}, extract.Advise(fmt.Errorf("%w: the answer has no data", extract.ErrMalformed), c.wrongBase())
 			}
 			return reply{body: body, data: e.Data}, nil
 		}
@@ -137,16 +127,16 @@ func (c *client) refusal(all []complaint, spent *cost) (wait bool, err error) {
 			code = one.Extensions.Code
 		}
 	}
-	text := clip(strings.TrimSpace(code + " " + strings.Join(says, "; ")))
+	text := extract.Clip(strings.TrimSpace(code + " " + strings.Join(says, "; ")))
 	switch {
 	case code == "THROTTLED", code == "" && strings.Contains(strings.ToLower(text), "throttled"):
 		return true, fmt.Errorf("%w: %s", extract.ErrTransient, text)
 	case code == "MAX_COST_EXCEEDED":
 		return false, fmt.Errorf("%w: %w: %s", extract.ErrRefused, errTooDear, text)
 	case code == "ACCESS_DENIED":
-		return false, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, text), c.lacksScope()}
+		return false, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, text), c.lacksScope())
 	case code == "SHOP_INACTIVE":
-		return false, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, text), "the shop is closed or frozen: open it again in the Shopify admin"}
+		return false, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, text), "the shop is closed or frozen: open it again in the Shopify admin")
 	case code == "INTERNAL_SERVER_ERROR":
 		return true, fmt.Errorf("%w: %s", extract.ErrTransient, text)
 	}
@@ -165,12 +155,12 @@ func (c *client) post(ctx context.Context, question []byte) ([]byte, error) {
 	req.Header["Idempotency-Key"] = nil // a question: it may be asked again, and the header is not sent
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.unreachable(ctx, err)
+		return nil, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return nil, c.unreachable(ctx, err)
+		return nil, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	if len(body) > maxBody {
 		return nil, fmt.Errorf("%w: an answer of more than %d MB", extract.ErrMalformed, maxBody>>20)
@@ -185,41 +175,27 @@ func (c *client) post(ctx context.Context, question []byte) ([]byte, error) {
 			says += ": " + one.Message
 		}
 	}
-	says = clip(says)
+	says = extract.Clip(says)
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
-		return nil, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), whereTokenIs + "; " + c.base.Host + " was asked"}
+		return nil, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), whereTokenIs+"; "+c.base.Host+" was asked")
 	case code == http.StatusForbidden:
-		return nil, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.lacksScope()}
+		return nil, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.lacksScope())
 	case code == http.StatusPaymentRequired, code == http.StatusLocked:
-		return nil, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), "the shop is frozen or locked by Shopify: see its admin"}
+		return nil, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), "the shop is frozen or locked by Shopify: see its admin")
 	case code == http.StatusTooManyRequests, code == 430, code == http.StatusRequestTimeout, code >= 500:
 		return nil, fmt.Errorf("%w: %s", extract.ErrTransient, says)
 	case code == http.StatusNotFound:
-		return nil, &advised{fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase()}
+		return nil, extract.Advise(fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase())
 	case code >= 400:
 		return nil, fmt.Errorf("%w: %s", extract.ErrRefused, says)
 	case code >= 300:
-		return nil, &advised{fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase()}
+		return nil, extract.Advise(fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase())
 	}
-	return nil, &advised{fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase()}
+	return nil, extract.Advise(fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase())
 }
 
 func (c *client) path() string { return "/admin/api/" + c.version + "/graphql.json" }
-
-// unreachable says why no whole answer came. The address is cut from the message.
-func (c *client) unreachable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &advised{fmt.Errorf("%w: %w", extract.ErrRefused, err), c.wrongBase()}
-	}
-	return fmt.Errorf("%w: %w", extract.ErrTransient, err)
-}
 
 // lacksScope advises when the token is known and may not do this.
 func (c *client) lacksScope() string {
@@ -230,18 +206,4 @@ func (c *client) lacksScope() string {
 // wrongBase advises when something else than this shop's API seems to answer.
 func (c *client) wrongBase() string {
 	return fmt.Sprintf("check shop and api_version (versions live a year; %s was asked for), and base_url if there is one: %s was asked", c.version, c.base.Redacted())
-}
-
-// clip keeps a provider's text from filling a log.
-func clip(s string) string {
-	runes := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s))
-	if len(runes) > 500 {
-		return string(runes[:500]) + "…"
-	}
-	return string(runes)
 }

@@ -201,3 +201,28 @@ func TestWhatTheAppMayNotSeeIsSaid(t *testing.T) {
 		})
 	}
 }
+
+// A payout line may name the payment, as it is or decorated, or the order. An order's name is counted in every shop, so that
+// the money must be the line's too.
+func TestLookUps(t *testing.T) {
+	w := small(t)
+	x := open(t, serve(t, fake.Handler(w, fake.Options{})), fake.Token)
+	first := w.IDs()[0]
+	name := w.NameOf(first) // 300.00 SEK, 125.50 of it given back
+	for _, tt := range []struct {
+		id    string
+		found bool
+	}{
+		{"c20412829691000.1", true}, {"c20412829691000.1?minor=1&currency=EUR", true}, {"20412829691000", true}, {"20412829691999", false},
+		{name + "?minor=30000&currency=SEK", true}, {strings.TrimPrefix(name, "#") + "?minor=30000&currency=SEK", true}, {name + "?minor=-12550&currency=SEK", true},
+		{name, false}, {name + "?minor=30001&currency=SEK", false}, {name + "?minor=30000&currency=EUR", false}, {name + "?minor=-30000&currency=SEK", false}, {name + "?minor=12550&currency=SEK", false},
+	} {
+		blobs, errs := read(t, x, extract.Request{Stream: "lookups", IDs: []string{tt.id}})
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		if found := len(blobs) == 1 && blobs[0].Key == "order/"+first; found != tt.found || len(blobs) > 1 {
+			t.Errorf("%s: %d answers, found %v, want %v", tt.id, len(blobs), found, tt.found)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func readHook(cfg extract.Config, call extract.Call) ([]extract.Hint, error) {
 	if from := call.Header.Get("X-Shopify-Shop-Domain"); from != "" {
 		// One app's secret may sign for several shops.
 		if own, err := domain(cfg.Keys["shop"]); err == nil && !strings.EqualFold(from, own) {
-			return nil, fmt.Errorf("%w: the call is from %s, this source is %s", extract.ErrAuth, clip(from), own)
+			return nil, fmt.Errorf("%w: the call is from %s, this source is %s", extract.ErrAuth, extract.Clip(from), own)
 		}
 	}
 	var body struct {

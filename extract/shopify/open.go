@@ -1,14 +1,13 @@
 package shopify
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"github.com/kvitt/kvitt/extract"
 )
@@ -49,7 +48,7 @@ func Open(cfg extract.Config) (extract.Extractor, error) {
 	if err != nil {
 		refuse(err, `shop = "exempel" for exempel.myshopify.com: the shop's first name, not its domain for customers`)
 	}
-	if err := credential("access_token", cfg.Keys["access_token"]); err != nil {
+	if err := extract.Token("access_token", cfg.Keys["access_token"]); err != nil {
 		refuse(err, whereTokenIs)
 	}
 	version := cfg.Keys["api_version"]
@@ -76,50 +75,7 @@ func Open(cfg extract.Config) (extract.Extractor, error) {
 	return &client{name: cfg.Name, base: base, version: version, token: cfg.Keys["access_token"], money: money, http: &hc, now: cfg.Now}, nil
 }
 
-// credential checks the form of a secret. The value is in no message.
-func credential(name, v string) error {
-	switch {
-	case v == "":
-		return fmt.Errorf("%s: is empty", name)
-	case strings.ContainsFunc(v, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
-		return fmt.Errorf("%s: holds a blank, a line break or another control character", name)
-	}
-	return nil
-}
-
 // parseBase returns the address that /admin/api is appended to; "" is the shop's own.
 func parseBase(s, host string) (*url.URL, error) {
-	if s == "" {
-		s = "https://" + host
-	}
-	u, err := url.Parse(strings.TrimRight(s, "/"))
-	if err != nil {
-		return nil, errors.New("base_url: is not an address")
-	}
-	switch {
-	case u.User != nil:
-		return nil, errors.New("base_url: holds a username or password")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return nil, fmt.Errorf("base_url: %q does not begin with https:// and a host", s)
-	case u.Scheme == "http" && !near(u.Hostname()):
-		return nil, fmt.Errorf("base_url: %q would send the token in the clear; use https", s)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, fmt.Errorf("base_url: %q holds a query or a fragment", s)
-	}
-	return u, nil
-}
-
-// near reports whether host is this machine or one beside it, where a test server may
-// speak plain HTTP.
-func near(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback() || ip.IsPrivate()
-	}
-	host = strings.ToLower(host)
-	for _, private := range []string{".localhost", ".test", ".local", ".internal", ".home.arpa"} {
-		if strings.HasSuffix(host, private) {
-			return true
-		}
-	}
-	return !strings.Contains(host, ".")
+	return extract.Address(cmp.Or(s, "https://"+host), "the token")
 }

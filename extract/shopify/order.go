@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,13 +33,20 @@ type (
 		UpdatedAt     string          `json:"updatedAt"`
 		LineItems     *pageOf         `json:"lineItems"`
 		ShippingLines *pageOf         `json:"shippingLines"`
-		Transactions  []struct {
-			ID        string `json:"id"`
-			PaymentID string `json:"paymentId"`
-		} `json:"transactions"`
-		Refunds      []partOf `json:"refunds"`
-		Fulfillments []partOf `json:"fulfillments"`
-		Agreements   *pageOf  `json:"agreements"`
+		Transactions  []transactionOf `json:"transactions"`
+		Refunds       []partOf        `json:"refunds"`
+		Fulfillments  []partOf        `json:"fulfillments"`
+		Agreements    *pageOf         `json:"agreements"`
+	}
+	transactionOf struct {
+		ID        string `json:"id"`
+		PaymentID string `json:"paymentId"`
+		Kind      string `json:"kind"`
+		Status    string `json:"status"`
+		AmountSet map[string]struct {
+			Amount       json.RawMessage `json:"amount"`
+			CurrencyCode string          `json:"currencyCode"`
+		} `json:"amountSet"`
 	}
 	partOf struct {
 		ID                   string  `json:"id"`
@@ -84,14 +93,14 @@ func (r *reading) ask(query func() string, vars map[string]any) (dataOf, error) 
 		}
 		var d dataOf
 		if err := json.Unmarshal(rep.data, &d); err != nil {
-			return d, &advised{fmt.Errorf("%w: %w", extract.ErrMalformed, err), r.c.wrongBase()}
+			return d, extract.Advise(fmt.Errorf("%w: %w", extract.ErrMalformed, err), r.c.wrongBase())
 		}
 		if d.Order != nil {
 			if r.updated != "" && d.Order.UpdatedAt != r.updated {
 				return d, errChanged
 			}
 			if d.Order.ID != "" && d.Order.ID != r.id {
-				return d, fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, clip(r.id), clip(d.Order.ID))
+				return d, fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, extract.Clip(r.id), extract.Clip(d.Order.ID))
 			}
 		}
 		r.answers = append(r.answers, rep.body)
@@ -145,7 +154,7 @@ func (r *reading) read() (*orderOf, bool, error) {
 		return nil, false, nil
 	}
 	if o.ID == "" {
-		return nil, false, &advised{fmt.Errorf("%w: the answer has no order", extract.ErrMalformed), c.wrongBase()}
+		return nil, false, extract.Advise(fmt.Errorf("%w: the answer has no order", extract.ErrMalformed), c.wrongBase())
 	}
 	r.updated = o.UpdatedAt
 	asked := func(first int) int { return max(first>>max(c.sizes.halved.Load(), halved), 1) }
@@ -322,7 +331,7 @@ const gid = "gid://shopify/Order/"
 // order returns one order by its GID; nothing when the shop does not know it, with the answer that says so.
 func (c *client) order(ctx context.Context, id string) (blob *extract.Blob, o *orderOf, none []byte, err error) {
 	key := "order/" + strings.TrimPrefix(id, gid)
-	place := func(err error) error { return &placed{error: err, where: c.path(), key: key} }
+	place := func(err error) error { return extract.At(err, c.path(), key) }
 	for tries := 1; ; tries++ {
 		r := &reading{c: c, ctx: ctx, id: id}
 		o, ok, err := r.read()
@@ -351,9 +360,9 @@ var digits = regexp.MustCompile(`^[0-9]{1,20}$`)
 // orderNamed returns an order by its GID, its number in Shopify's URLs or its name ("#1001").
 func (c *client) orderNamed(ctx context.Context, id string) ([]extract.Blob, error) {
 	key := "order/" + id
-	place := func(err error) error { return &placed{error: err, where: c.path(), key: key} }
+	place := func(err error) error { return extract.At(err, c.path(), key) }
 	if id == "" || len(id) > 255 || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
-		return nil, place(fmt.Errorf("%w: %q is no ID and no name of an order", extract.ErrRefused, clip(id)))
+		return nil, place(fmt.Errorf("%w: %q is no ID and no name of an order", extract.ErrRefused, extract.Clip(id)))
 	}
 	var none []byte
 	if full := gid + strings.TrimPrefix(id, gid); digits.MatchString(strings.TrimPrefix(id, gid)) {
@@ -386,45 +395,103 @@ func (c *client) orderNamed(ctx context.Context, id string) ([]extract.Blob, err
 		}
 	}
 	if all, known := c.readsAll(ctx); known && !all {
-		return nil, place(&advised{fmt.Errorf("%w: %s is not found, and the app may not see orders older than 60 days", extract.ErrAuth, id), needsAll})
+		return nil, place(extract.Advise(fmt.Errorf("%w: %s is not found, and the app may not see orders older than 60 days", extract.ErrAuth, id), needsAll))
 	}
 	return []extract.Blob{{Key: key, At: c.now().UTC(), Type: "application/json", Body: none, Gone: true}}, nil
 }
 
-// orderPaid returns the order that was paid under a payment ID. That there is none is no news:
-// most shops know nothing of most payments.
-func (c *client) orderPaid(ctx context.Context, payment string) ([]extract.Blob, error) {
-	place := func(err error) error { return &placed{error: err, where: c.path(), key: "payment/" + payment} }
+// orderPaid returns the order that was paid under a payment ID, or that has it for a name. Of some shops the
+// provider gets to know the order's name instead (Klarna's extended access rewrites its reference to it), and
+// names are counted alike in every shop: such an order is taken only where it moved what the payout line did, which
+// follows the "?". That there is none is no news: most shops know nothing of most payments.
+func (c *client) orderPaid(ctx context.Context, id string) ([]extract.Blob, error) {
+	payment, query, _ := strings.Cut(id, "?minor=")
+	minor, currency, _ := strings.Cut(query, "&currency=")
+	place := func(err error) error { return extract.At(err, c.path(), "payment/"+id) }
 	if payment == "" || len(payment) > 255 || strings.ContainsFunc(payment, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
 		return nil, nil
 	}
-	found, _, err := c.search(ctx, `payment_id:"`+payment+`"`)
-	if err != nil {
-		return nil, place(err)
-	}
-	if bare := plain(payment); len(found) == 0 && bare != payment {
-		if found, _, err = c.search(ctx, `payment_id:"`+bare+`"`); err != nil {
+	// A search may be taken for a search of words: what it finds is looked at.
+	take := func(search string, meant func(*orderOf) bool) (blobs []extract.Blob, err error) {
+		found, _, err := c.search(ctx, search)
+		if err != nil {
 			return nil, place(err)
 		}
-	}
-	var blobs []extract.Blob
-	for _, hit := range found {
-		b, o, _, err := c.order(ctx, hit.ID)
-		if err != nil {
-			return nil, err
-		}
-		// A search may be taken for a search of words: only an order with that payment counts.
-		if b == nil {
-			continue
-		}
-		for _, t := range o.Transactions {
-			if plain(t.PaymentID) == plain(payment) {
+		for _, hit := range found {
+			b, o, _, err := c.order(ctx, hit.ID)
+			if err != nil {
+				return nil, err
+			}
+			if b != nil && meant(o) {
 				blobs = append(blobs, *b)
-				break
+			}
+		}
+		return blobs, nil
+	}
+	if paymentID.MatchString(payment) {
+		forms := []string{payment}
+		if bare := plain(payment); bare != payment {
+			forms = append(forms, bare)
+		} else if digits.MatchString(payment) {
+			forms = append(forms, "c"+payment+".1") // the shop's is the decorated one
+		}
+		for _, form := range forms {
+			blobs, err := take(`payment_id:"`+form+`"`, func(o *orderOf) bool {
+				return slices.ContainsFunc(o.Transactions, func(t transactionOf) bool { return plain(t.PaymentID) == plain(payment) })
+			})
+			if err != nil || len(blobs) > 0 {
+				return blobs, err
 			}
 		}
 	}
-	return blobs, nil
+	if minor == "" || !orderName.MatchString(payment) {
+		return nil, nil
+	}
+	return take(`name:"`+payment+`"`, func(o *orderOf) bool {
+		return strings.EqualFold(strings.TrimPrefix(o.Name, "#"), strings.TrimPrefix(payment, "#")) && o.moved(minor, currency)
+	})
+}
+
+// What a payment ID, and what the name of an order, may look like.
+var (
+	paymentID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{5,}$`)
+	orderName = regexp.MustCompile(`^#?[\pL0-9._/-]{0,20}[0-9][\pL0-9._/-]{0,10}$`)
+)
+
+// moved reports whether one of the order's payments (of its refunds, when minor is negative) was of that many minor units.
+func (o *orderOf) moved(minor, currency string) bool {
+	amount, back := strings.CutPrefix(minor, "-")
+	return slices.ContainsFunc(o.Transactions, func(t transactionOf) bool {
+		if t.Status != "SUCCESS" || (t.Kind == "REFUND") != back || t.Kind != "REFUND" && t.Kind != "SALE" && t.Kind != "CAPTURE" {
+			return false
+		}
+		for _, m := range t.AmountSet {
+			if m.CurrencyCode == currency && inMinor(strings.Trim(string(m.Amount), `"`), currency) == amount {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// inMinor writes a decimal in minor units; "" if it is none, or not whole.
+func inMinor(decimal, currency string) string {
+	places := 2
+	switch currency {
+	case "JPY", "KRW", "VND", "CLP", "XOF", "XAF", "PYG", "UGX":
+		places = 0
+	case "KWD", "BHD", "OMR", "JOD", "TND", "IQD", "LYD":
+		places = 3
+	}
+	whole, part, _ := strings.Cut(decimal, ".")
+	if part = strings.TrimRight(part, "0"); len(part) > places {
+		return ""
+	}
+	n, err := strconv.ParseUint(whole+part+strings.Repeat("0", places-len(part)), 10, 63)
+	if err != nil {
+		return ""
+	}
+	return strconv.FormatUint(n, 10)
 }
 
 var decorated = regexp.MustCompile(`^[cC]?([0-9]{6,})(\.[0-9]{1,2})?$`)
@@ -445,7 +512,7 @@ func (c *client) search(ctx context.Context, query string) ([]orderOf, []byte, e
 	}
 	var d dataOf
 	if err := json.Unmarshal(rep.data, &d); err != nil || d.Orders == nil {
-		return nil, nil, &advised{fmt.Errorf("%w: the answer has no list of orders", extract.ErrMalformed), c.wrongBase()}
+		return nil, nil, extract.Advise(fmt.Errorf("%w: the answer has no list of orders", extract.ErrMalformed), c.wrongBase())
 	}
 	return d.Orders.Nodes, rep.body, nil
 }
@@ -491,7 +558,7 @@ func (q *sequence) changed(ctx context.Context, w extract.Window) {
 	if !w.Until.IsZero() {
 		terms = append(terms, "updated_at:<'"+w.Until.UTC().Format(time.RFC3339)+"'")
 	}
-	fail := func(err error) { q.fail(&placed{error: err, where: c.path() + " orders"}, "") }
+	fail := func(err error) { q.Fail(extract.At(err, c.path()+" orders", ""), "") }
 	// An order that changes meanwhile moves to the end of the list and may be met twice: the
 	// list is read to its end first, and each order once.
 	var ids []string
@@ -505,7 +572,7 @@ func (q *sequence) changed(ctx context.Context, w extract.Window) {
 		}
 		var d dataOf
 		if err := json.Unmarshal(rep.data, &d); err != nil || d.Orders == nil {
-			fail(&advised{fmt.Errorf("%w: the answer has no list of orders", extract.ErrMalformed), c.wrongBase()})
+			fail(extract.Advise(fmt.Errorf("%w: the answer has no list of orders", extract.ErrMalformed), c.wrongBase()))
 			return
 		}
 		for _, o := range d.Orders.Nodes {
@@ -529,7 +596,7 @@ func (q *sequence) changed(ctx context.Context, w extract.Window) {
 		seen[next] = true
 		after = next
 	}
-	whole := q.eachAhead(ctx, ids, func(ctx context.Context, id string) ([]extract.Blob, error) {
+	whole := q.Ahead(ctx, ahead, ids, func(ctx context.Context, id string) ([]extract.Blob, error) {
 		b, _, _, err := c.order(ctx, id)
 		if b == nil {
 			return nil, err // deleted since the list was read
@@ -540,7 +607,7 @@ func (q *sequence) changed(ctx context.Context, w extract.Window) {
 		return
 	}
 	if all, known := c.readsAll(ctx); known && !all {
-		fail(&advised{fmt.Errorf("%w: orders from before %s were asked for, and the app may not see them: it lacks read_all_orders",
-			extract.ErrAuth, c.now().Add(-history).UTC().Format(time.DateOnly)), needsAll})
+		fail(extract.Advise(fmt.Errorf("%w: orders from before %s were asked for, and the app may not see them: it lacks read_all_orders",
+			extract.ErrAuth, c.now().Add(-history).UTC().Format(time.DateOnly)), needsAll))
 	}
 }

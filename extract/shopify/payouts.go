@@ -30,12 +30,12 @@ func (c *client) pages(ctx context.Context, query, search string, pick func(acco
 		}
 		var d account
 		if err := json.Unmarshal(rep.data, &d); err != nil {
-			return &advised{fmt.Errorf("%w: %w", extract.ErrMalformed, err), c.wrongBase()}
+			return extract.Advise(fmt.Errorf("%w: %w", extract.ErrMalformed, err), c.wrongBase())
 		}
 		var page *pageOf
 		if d.Account != nil {
 			if page = pick(d); page == nil {
-				return &advised{fmt.Errorf("%w: the answer lacks the list asked for", extract.ErrMalformed), c.wrongBase()}
+				return extract.Advise(fmt.Errorf("%w: the answer lacks the list asked for", extract.ErrMalformed), c.wrongBase())
 			}
 		}
 		next, err := page.cursor()
@@ -67,19 +67,19 @@ func (q *sequence) payoutList(ctx context.Context, w extract.Window) {
 		search += "issued_at:<'" + until + "'"
 	}
 	err := c.pages(ctx, payoutsQuery, search, func(a account) *pageOf { return a.Account.Payouts }, func(n int, body []byte) bool {
-		return q.yield(extract.Blob{Key: fmt.Sprintf("payouts?since=%s&until=%s&page=%d", since, until, n), At: c.now().UTC(), Type: "application/json", Body: body}, nil)
+		return q.Yield(extract.Blob{Key: fmt.Sprintf("payouts?since=%s&until=%s&page=%d", since, until, n), At: c.now().UTC(), Type: "application/json", Body: body}, nil)
 	})
 	if err != nil {
-		q.fail(&placed{error: err, where: c.path() + " payouts"}, "")
+		q.Fail(extract.At(err, c.path()+" payouts", ""), "")
 	}
 }
 
 // payoutLines returns all transactions of one payout as one blob.
 func (c *client) payoutLines(ctx context.Context, id string) ([]extract.Blob, error) {
 	key := "payout_lines/" + url.PathEscape(id)
-	place := func(err error) error { return &placed{error: err, where: c.path() + " balanceTransactions", key: key} }
+	place := func(err error) error { return extract.At(err, c.path()+" balanceTransactions", key) }
 	if !digits.MatchString(id) {
-		return nil, place(fmt.Errorf("%w: %q is no payout ID", extract.ErrRefused, clip(id)))
+		return nil, place(fmt.Errorf("%w: %q is no payout ID", extract.ErrRefused, extract.Clip(id)))
 	}
 	var answers [][]byte
 	err := c.pages(ctx, transactionsQuery, "payments_transfer_id:"+id, func(a account) *pageOf { return a.Account.Transactions }, func(n int, body []byte) bool {

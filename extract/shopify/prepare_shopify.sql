@@ -78,7 +78,7 @@ where d."order".name is not null and not coalesce(d."order".test, false);
 
 create or replace temp table shopify_items as
 select distinct on (blob_id, i.id)
-    blob_id, i.id as item_id, i.sku, i.isGiftCard as is_gift_card, coalesce(i.requiresShipping, true) as ships, i.unfulfilledQuantity as unsent, i
+    blob_id, i.id as item_id, i.sku, i.isGiftCard as is_gift_card, coalesce(i.requiresShipping, true) as ships, i.unfulfilledQuantity as unsent, i.currentQuantity as kept, i
 from (select blob_id, unnest(d."order".lineItems.nodes) as i from shopify_answers);
 
 create or replace temp table shopify_payments as
@@ -304,12 +304,14 @@ sent as (
 ),
 
 -- How many units of an item were given back without ever being sent. The shop says how many are
--- still to be sent; when it does not, all that was not sent is, once nothing more will be.
+-- still to be sent, of those that were kept; when it does not, all that was not sent is, once nothing more will be.
+-- Of a cancelled order nothing more is.
 unsent as (
 
     select s.blob_id, s.item_id,
-        greatest(s.quantity - coalesce(f.quantity, 0) - coalesce(i.unsent,
-            case when o.is_cancelled or o.sent_status = 'FULFILLED' then 0 else s.quantity end), 0) as quantity
+        greatest(s.quantity - coalesce(f.quantity, 0) - case when o.is_cancelled then 0
+            when i.unsent is not null then least(i.unsent, coalesce(i.kept, i.unsent))
+            when o.sent_status = 'FULFILLED' then 0 else s.quantity end, 0) as quantity
     from sold as s
     inner join shopify_orders as o on o.blob_id = s.blob_id
     left join sent as f on f.blob_id = s.blob_id and f.item_id = s.item_id

@@ -66,22 +66,22 @@ type client struct {
 // outside of it ends the sequence, and so does an answer that the token is wrong.
 func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extract.Blob, error] {
 	return func(yield func(extract.Blob, error) bool) {
-		q := &sequence{client: c, stream: r.Stream, yield: yield}
+		q := &sequence{Feed: extract.Feed{Source: c.name, Stream: r.Stream, Yield: yield}, client: c}
 		switch {
 		case r.Stream == orders && r.IDs == nil:
 			q.changed(ctx, r.Window)
 		case r.Stream == orders:
-			q.eachAhead(ctx, r.IDs, c.orderNamed)
+			q.Ahead(ctx, ahead, r.IDs, c.orderNamed)
 		case r.Stream == lookups && r.IDs != nil:
-			q.eachAhead(ctx, r.IDs, c.orderPaid)
+			q.Ahead(ctx, ahead, r.IDs, c.orderPaid)
 		case r.Stream == payouts && r.IDs == nil:
 			q.payoutList(ctx, r.Window)
 		case r.Stream == payoutLines && r.IDs != nil:
-			q.eachAhead(ctx, r.IDs, c.payoutLines)
+			q.Ahead(ctx, ahead, r.IDs, c.payoutLines)
 		case r.Stream == lookups || r.Stream == payoutLines:
-			q.fail(fmt.Errorf("%w: %s are read by ID", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: %s are read by ID", extract.ErrRefused, r.Stream), "")
 		default:
-			q.fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
 		}
 	}
 }

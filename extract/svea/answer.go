@@ -3,14 +3,12 @@ package svea
 import (
 	"context"
 	"crypto/sha512"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -60,19 +58,30 @@ func authorization(merchant, secret, body, timestamp string) string {
 // which. None of them holds the secret or the query.
 func (c *client) get(ctx context.Context, path string, query url.Values) (answer, error) {
 	a, signed, err := c.ask(ctx, path, query)
-	if _, wrong := errors.AsType[*unauthorized](err); wrong && c.now().Sub(signed) > stale {
+	if _, is := errors.AsType[*unauthorized](err); is && c.clock().Sub(signed) > stale {
+		a, signed, err = c.ask(ctx, path, query)
+	}
+	// This machine's clock may be off, or held by KVITT_NOW: Svea's own clock decides.
+	if wrong, is := errors.AsType[*unauthorized](err); is && !wrong.at.IsZero() && wrong.at.Sub(signed).Abs() > stale {
+		c.off.Store(int64(wrong.at.Sub(c.now())))
 		a, _, err = c.ask(ctx, path, query)
 	}
 	return a, err
 }
 
+// clock is what Svea's clock says, as far as it is known.
+func (c *client) clock() time.Time { return c.now().Add(time.Duration(c.off.Load())) }
+
 // An unauthorized error is a 401.
-type unauthorized struct{ error }
+type unauthorized struct {
+	error
+	at time.Time // when Svea says that it answered; zero if it does not
+}
 
 func (u *unauthorized) Unwrap() error { return u.error }
 
 func (c *client) ask(ctx context.Context, path string, query url.Values) (_ answer, signed time.Time, _ error) {
-	signed = c.now()
+	signed = c.clock()
 	a, err := c.try(ctx, path, query, signed.UTC().Format(time.DateTime))
 	return a, signed, err
 }
@@ -92,17 +101,17 @@ func (c *client) try(ctx context.Context, path string, query url.Values, timesta
 	req.Header.Set("Accept", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return answer{}, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return answer{}, c.unreachable(ctx, err)
+		return answer{}, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	if len(body) > maxBody {
 		return answer{}, fmt.Errorf("%w: an answer of more than %d MB", extract.ErrMalformed, maxBody>>20)
 	}
-	a := answer{body: body, typ: mediaType(resp.Header)}
+	a := answer{body: body, typ: extract.MediaType(resp.Header, "application/octet-stream")}
 	says := explained(resp.Status, body)
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK:
@@ -112,35 +121,21 @@ func (c *client) try(ctx context.Context, path string, query url.Values, timesta
 		a.gone = true
 		return a, nil
 	case code == http.StatusUnauthorized:
-		return answer{}, &unauthorized{&advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongKey()}}
+		at, _ := http.ParseTime(resp.Header.Get("Date"))
+		return answer{}, &unauthorized{extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongKey()), at}
 	case code == http.StatusForbidden:
 		return answer{}, &forbidden{says: says, body: body, typ: a.typ}
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		return answer{}, fmt.Errorf("%w: %s", extract.ErrTransient, says)
 	case code == http.StatusNotFound:
-		return answer{}, &advised{fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase())
 	case code >= 400:
 		return answer{}, fmt.Errorf("%w: %s", extract.ErrRefused, says)
 	case code >= 300:
-		return answer{}, &advised{fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.wrongBase())
 	default:
-		return answer{}, &advised{fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase()}
+		return answer{}, extract.Advise(fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase())
 	}
-}
-
-// unreachable says why no whole answer came. The address is cut from the message: the
-// error's Where names the path.
-func (c *client) unreachable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &advised{fmt.Errorf("%w: %w", extract.ErrRefused, err), c.wrongBase()}
-	}
-	return fmt.Errorf("%w: %w", extract.ErrTransient, err)
 }
 
 // explained returns status followed by what Svea says, on one line of reasonable length.
@@ -156,12 +151,12 @@ func explained(status string, body []byte) string {
 	says := status
 	for _, code := range []any{r.Code, r.ErrorCode} {
 		if s := fmt.Sprint(code); code != nil && s != "" {
-			says += ", " + clip(s)
+			says += ", " + extract.Clip(s)
 		}
 	}
 	for _, m := range []string{r.Message, r.ErrorMessage, r.Detail} {
 		if m != "" {
-			says += ": " + clip(strings.Join(strings.Fields(m), " "))
+			says += ": " + extract.Clip(strings.Join(strings.Fields(m), " "))
 		}
 	}
 	return says
@@ -172,21 +167,6 @@ func isPage(a answer) bool {
 	return a.typ == "text/html" || strings.HasPrefix(strings.TrimSpace(string(a.body)), "<")
 }
 
-func mediaType(h http.Header) string {
-	if t, _, err := mime.ParseMediaType(h.Get("Content-Type")); err == nil && t != "" {
-		return t
-	}
-	return "application/octet-stream"
-}
-
-// An advised error carries what a person can do about it.
-type advised struct {
-	error
-	do string
-}
-
-func (a *advised) Unwrap() error { return a.error }
-
 // whereKeysAre says where a merchant finds the two keys.
 const whereKeysAre = "merchant_id and secret are those of the checkout merchant (one shop in one country), from Svea's integration support or PaymentAdmin"
 
@@ -195,7 +175,7 @@ func (c *client) wrongKey() string {
 	if strings.Contains(c.base.Host, "stage") {
 		which = "it takes test keys only"
 	}
-	return fmt.Sprintf("%s; %s was asked: %s. The clock is part of the signature: it says %s UTC", whereKeysAre, c.base.Host, which, c.now().UTC().Format(time.DateTime))
+	return fmt.Sprintf("%s; %s was asked: %s. The clock is part of the signature: it says %s UTC", whereKeysAre, c.base.Host, which, c.clock().UTC().Format(time.DateTime))
 }
 
 func (c *client) noReports() string {

@@ -48,7 +48,7 @@ func readHook(_ extract.Config, call extract.Call) ([]extract.Hint, error) {
 	case event.EventName == "Ping", strings.HasPrefix(event.EventName, "StandaloneOrder."):
 		return nil, nil // of orders outside of the checkout there is nothing to read here
 	}
-	return nil, fmt.Errorf("%w: a callback %q without a CheckoutOrderId", extract.ErrMalformed, clip(event.EventName))
+	return nil, fmt.Errorf("%w: a callback %q without a CheckoutOrderId", extract.ErrMalformed, extract.Clip(event.EventName))
 }
 
 // isNumber reports whether id is a whole number, as checkout order IDs are.

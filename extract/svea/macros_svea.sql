@@ -23,10 +23,11 @@ create or replace temp macro svea_method(t) as
         else regexp_replace(lower(t), '_pf$', '') end;
 
 -- A row's price: unit price (with VAT) by quantity less its discount, which is an amount on the row or a percent.
--- A row that is credited has a negative quantity, and its discount is given back in the same way.
+-- A row that is credited has a negative quantity, and its discount is given back in the same way; whether the
+-- discount of such a row is written with a sign is documented nowhere, so both are read.
 create or replace temp macro svea_row_total(quantity, price, amount, percent) as
     case when coalesce(amount, 0) <> 0
-        then div_half_away(price::hugeint * quantity, 100) - case when quantity < 0 then -1 else 1 end * amount
+        then div_half_away(price::hugeint * quantity, 100) - case when quantity < 0 then -abs(amount) else amount end
         else div_half_away(price::hugeint * quantity * (10000 - coalesce(percent, 0)), 1000000) end;
 
 create or replace temp macro svea_order(body) as from_json(body, '{
@@ -53,7 +54,7 @@ create or replace temp macro svea_row_type(t) as
 create or replace temp macro svea_is_debt(t) as lower(coalesce(t, '')) in ('openingbalancedebt', 'closingbalancedebt');
 
 -- The payouts in raw: one row per client of a report. None has an ID: the client and the day name it, and
--- where a client has several on a day, their currency and order. The same client's payout in the
+-- where a client has several on a day, their currency, bank account and order. The same client's payout in the
 -- answer for another day is the same payout.
 create or replace temp macro svea_payouts() as table
 
@@ -87,4 +88,4 @@ select
     coalesce(svea_id(item.clientId), '0') || '-' || local_date(paid_at, 'Europe/Stockholm')
         || case when row_number() over same_day > 1 then '-' || (row_number() over same_day) else '' end as payout_id
 from dated
-window same_day as (partition by blob_id, item.clientId, local_date(paid_at, 'Europe/Stockholm') order by currency, position);
+window same_day as (partition by blob_id, item.clientId, local_date(paid_at, 'Europe/Stockholm') order by currency, item.recipientBankAccountNo, position);

@@ -385,6 +385,7 @@ func TestDocumentLines(t *testing.T) {
 	})
 	for name, credit := range map[string]string{
 		"a row given back has a negative quantity":    `{"ArticleNumber": "A", "Quantity": -200, "UnitPrice": 5000, "DiscountAmount": 1000, "VatPercent": 2500}`,
+		"its discount may be negative too":            `{"ArticleNumber": "A", "Quantity": -200, "UnitPrice": 5000, "DiscountAmount": -1000, "VatPercent": 2500}`,
 		"a new row has a negative price":              `{"ArticleNumber": "A", "Quantity": 200, "UnitPrice": -4500, "VatPercent": 2500}`,
 		"a new row says what is credited, unsigned":   `{"ArticleNumber": "A", "Quantity": 200, "UnitPrice": 4500, "VatPercent": 2500}`,
 		"a percent off is given back in the same way": `{"ArticleNumber": "A", "Quantity": -200, "UnitPrice": 5000, "DiscountPercent": 1000, "VatPercent": 2500}`,

@@ -28,7 +28,9 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	_ "time/tzdata" // Swedish days must be the same on a machine without time zones
 
@@ -48,6 +50,8 @@ type client struct {
 	merchant, secret string
 	http             *http.Client
 	now              func() time.Time
+	works            atomic.Bool  // a report has been answered: the key is right
+	off              atomic.Int64 // by how much Svea's clock is ahead of now, in nanoseconds; 0 until a 401 says otherwise
 }
 
 // stockholm is where Svea's days turn.
@@ -83,18 +87,18 @@ var beginning = time.Date(2015, 1, 1, 0, 0, 0, 0, stockholm)
 // it (Svea is down) ends the sequence, and so does an answer that the key is wrong.
 func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extract.Blob, error] {
 	return func(yield func(extract.Blob, error) bool) {
-		q := &sequence{client: c, stream: r.Stream, yield: yield}
+		q := &sequence{Feed: extract.Feed{Source: c.name, Stream: r.Stream, Yield: yield}, client: c}
 		switch {
 		case r.Stream == reports && r.IDs != nil:
-			q.eachAhead(ctx, list(r.IDs), c.report, nil)
+			extract.Ahead(ctx, ahead, slices.Values(extract.Once(r.IDs)), c.report, q.document)
 		case r.Stream == reports:
 			q.window(ctx, r.Window)
 		case r.Stream == orders && r.IDs != nil:
 			q.orders(ctx, r.IDs)
 		case r.Stream == orders:
-			q.fail(fmt.Errorf("%w: Svea has no list of orders; they are read by ID", extract.ErrRefused), "")
+			q.Fail(fmt.Errorf("%w: Svea has no list of orders; they are read by ID", extract.ErrRefused), "")
 		default:
-			q.fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
 		}
 	}
 }
@@ -102,7 +106,7 @@ func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extra
 // window yields the reports of the Swedish days that w touches, none of them in the future.
 func (q *sequence) window(ctx context.Context, w extract.Window) {
 	if w.Until.IsZero() {
-		q.fail(fmt.Errorf("%w: a window without an end", extract.ErrRefused), "")
+		q.Fail(fmt.Errorf("%w: a window without an end", extract.ErrRefused), "")
 		return
 	}
 	if !w.Since.IsZero() && !w.Since.Before(w.Until) {
@@ -117,17 +121,23 @@ func (q *sequence) window(ctx context.Context, w extract.Window) {
 	if open {
 		since, step, day = beginning, -1, last
 	}
-	days, missing, empty := 0, 0, 0
-	next := func() (string, bool) {
-		if day.Before(since) || day.After(last) {
-			return "", false
+	days := func(yield func(string) bool) {
+		for ; !day.Before(since) && !day.After(last); day = day.AddDate(0, 0, step) {
+			if !yield(day.Format(time.DateOnly)) {
+				return
+			}
 		}
-		id := day.Format(time.DateOnly)
-		day = day.AddDate(0, 0, step)
-		return id, true
 	}
-	whole := q.eachAhead(ctx, next, q.client.report, func(b extract.Blob) bool {
-		days++
+	read, missing, empty := 0, 0, 0
+	enough := false
+	whole := extract.Ahead(ctx, ahead, days, q.client.report, func(b extract.Blob, err error) bool {
+		if !q.document(b, err) {
+			return false
+		}
+		if err != nil {
+			return true
+		}
+		read++
 		if b.Gone {
 			missing++
 		}
@@ -136,11 +146,12 @@ func (q *sequence) window(ctx context.Context, w extract.Window) {
 		} else {
 			empty = 0
 		}
-		return !open || empty < quiet
+		enough = open && empty >= quiet
+		return !enough
 	})
 	// A day without a report may be a 404; all of them are another server, or a path that is not there.
-	if whole && days >= 7 && missing == days {
-		q.fail(&advised{fmt.Errorf("%w: none of %d days has a report, not even an empty one", extract.ErrRefused, days), q.client.wrongBase()}, "")
+	if (whole || enough) && read >= 7 && missing == read {
+		q.Fail(extract.Advise(fmt.Errorf("%w: none of %d days has a report, not even an empty one", extract.ErrRefused, read), q.client.wrongBase()), "")
 	}
 }
 
@@ -155,23 +166,24 @@ func (c *client) report(ctx context.Context, day string) (extract.Blob, error) {
 	const path = "/api/v2/reports"
 	key := "report/" + url.PathEscape(day)
 	fail := func(err error) (extract.Blob, error) {
-		return extract.Blob{}, &placed{error: err, where: path + "?date=" + url.QueryEscape(day), key: key}
+		return extract.Blob{}, extract.At(err, path+"?date="+url.QueryEscape(day), key)
 	}
 	if _, err := time.Parse(time.DateOnly, day); err != nil {
-		return fail(fmt.Errorf("%w: %q is no day; write 2026-03-06", extract.ErrRefused, clip(day)))
+		return fail(fmt.Errorf("%w: %q is no day; write 2026-03-06", extract.ErrRefused, extract.Clip(day)))
 	}
 	a, err := c.get(ctx, path, url.Values{"date": {day}, "includeWithholding": {"true"}})
 	switch {
 	case err != nil && errors.Is(err, errForbidden):
-		return fail(&advised{err, c.noReports()})
+		return fail(extract.Advise(err, c.noReports()))
 	case err != nil:
 		return fail(err)
 	}
 	if !a.gone {
 		if err := checkReport(a.body); err != nil {
-			return fail(&advised{fmt.Errorf("%w: %w", extract.ErrMalformed, err), c.wrongBase()})
+			return fail(extract.Advise(fmt.Errorf("%w: %w", extract.ErrMalformed, err), c.wrongBase()))
 		}
 	}
+	c.works.Store(true)
 	return extract.Blob{Key: key, At: c.now().UTC(), Type: a.typ, Body: a.body, Gone: a.gone}, nil
 }
 
@@ -202,35 +214,35 @@ func hasClients(body []byte) bool {
 }
 
 // orders yields orders by ID. Another merchant's order is refused as a wrong key would be:
-// once the key has been shown to work, such an order is one that is not there.
+// once the key has been shown to work, by an order or a report, such an order is one that is not there.
 func (q *sequence) orders(ctx context.Context, ids []string) {
-	var refused []*placed
-	answered := false
-	whole := q.eachAhead(ctx, list(ids), func(ctx context.Context, id string) (extract.Blob, error) {
-		return q.client.order(ctx, id)
-	}, func(b extract.Blob) bool { answered = true; return true }, func(p *placed) (handled, on bool) {
-		if !errors.Is(p.error, errForbidden) {
-			return false, true
+	var refused []error
+	answered := q.client.works.Load()
+	whole := extract.Ahead(ctx, ahead, slices.Values(extract.Once(ids)), q.client.order, func(b extract.Blob, err error) bool {
+		if errors.Is(err, errForbidden) {
+			refused = append(refused, err)
+			return answered || len(refused) < strangers
 		}
-		refused = append(refused, p)
-		return true, answered || len(refused) < strangers
+		answered = answered || err == nil
+		return q.document(b, err)
 	})
 	if !whole && !answered && len(refused) == strangers {
-		q.fail(refused[0], "")
+		q.Fail(refused[0], "")
 		return
 	}
 	if !whole {
 		return
 	}
-	for _, p := range refused {
+	for _, err := range refused {
+		_, key := extract.Place(err)
 		if !answered {
-			if !q.fail(p, p.key) {
+			if !q.Fail(err, key) {
 				return
 			}
 			continue
 		}
-		f, _ := errors.AsType[*forbidden](p.error)
-		if !q.yield(extract.Blob{Key: p.key, At: q.client.now().UTC(), Type: f.typ, Body: f.body, Gone: true}, nil) {
+		f, _ := errors.AsType[*forbidden](err)
+		if !q.Yield(extract.Blob{Key: key, At: q.client.now().UTC(), Type: f.typ, Body: f.body, Gone: true}, nil) {
 			return
 		}
 	}
@@ -241,21 +253,21 @@ func (c *client) order(ctx context.Context, id string) (extract.Blob, error) {
 	key := "order/" + url.PathEscape(id)
 	path := "/api/v1/orders/" + url.PathEscape(id)
 	fail := func(err error) (extract.Blob, error) {
-		return extract.Blob{}, &placed{error: err, where: path, key: key}
+		return extract.Blob{}, extract.At(err, path, key)
 	}
-	if err := checkID(id); err != nil {
+	if err := extract.CheckID(id, 100); err != nil {
 		return fail(err)
 	}
 	a, err := c.get(ctx, path, nil)
 	switch {
 	case err != nil && errors.Is(err, errForbidden):
-		return fail(&advised{err, c.anotherMerchant()})
+		return fail(extract.Advise(err, c.anotherMerchant()))
 	case err != nil:
 		return fail(err)
 	}
 	if !a.gone {
 		if err := names(a.body, id); err != nil {
-			return fail(&advised{err, c.wrongBase()})
+			return fail(extract.Advise(err, c.wrongBase()))
 		}
 	}
 	return extract.Blob{Key: key, At: c.now().UTC(), Type: a.typ, Body: a.body, Gone: a.gone}, nil
@@ -274,7 +286,7 @@ func names(body []byte, id string) error {
 		return fmt.Errorf("%w: Id is missing", extract.ErrMalformed)
 	}
 	if strings.TrimLeft(got, "0") != strings.TrimLeft(id, "0") {
-		return fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, clip(id), clip(got))
+		return fmt.Errorf("%w: %q was asked for, %q came", extract.ErrMalformed, extract.Clip(id), extract.Clip(got))
 	}
 	return nil
 }

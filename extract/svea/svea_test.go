@@ -206,6 +206,11 @@ func TestAnotherMerchantsOrder(t *testing.T) {
 	if len(keys) > 0 || len(errs) != 1 || !errors.Is(errs[0], extract.ErrAuth) || !strings.Contains(errs[0].Error(), "another checkout merchant") {
 		t.Errorf("keys %q, errors %v, want one that names the other merchant", keys, errs)
 	}
+	// A report that was read shows that it is not the key: a run whose only order is a stranger's is done.
+	collect(t, x, extract.Request{Stream: "reports", IDs: []string{"2026-03-30"}})
+	if keys, errs = collect(t, x, extract.Request{Stream: "orders", IDs: []string{fmt.Sprint(b)}}); !slices.Equal(keys, []string{fmt.Sprintf("(order/%d)", b)}) || len(errs) > 0 {
+		t.Errorf("after a report: keys %q, errors %v", keys, errs)
+	}
 }
 
 // answers serves the same answer to everything.
@@ -292,6 +297,42 @@ func TestAStaleSignatureIsMadeAnew(t *testing.T) {
 	}
 	if keys, errs := collect(t, x, extract.Request{Stream: "orders", IDs: []string{"9"}}); len(keys) != 1 || len(errs) > 0 {
 		t.Errorf("keys %q, errors %v", keys, errs)
+	}
+}
+
+// A clock that is off, or held by KVITT_NOW, makes signatures that Svea refuses. Its own clock is taken then, and a
+// wrong key is asked about twice and no more.
+func TestSveasOwnClockIsTaken(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		right bool
+		asked int
+	}{{"once", true, 3}, {"a wrong key", false, 2}} {
+		t.Run(tt.name, func(t *testing.T) {
+			theirs, asked := now.Add(9*24*time.Hour), 0
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked++
+				w.Header().Set("Date", theirs.Format(http.TimeFormat))
+				if !tt.right || r.Header.Get("Timestamp") != theirs.Format(time.DateTime) {
+					w.WriteHeader(401)
+					return
+				}
+				fmt.Fprint(w, `{"Id": 9}`)
+			}))
+			defer srv.Close()
+			x := open(t, srv.URL, secret)
+			for range tt.asked - 1 {
+				if keys, errs := collect(t, x, extract.Request{Stream: "orders", IDs: []string{"9"}}); (len(keys) == 1) != tt.right {
+					t.Errorf("keys %q, errors %v", keys, errs)
+				}
+				if !tt.right {
+					break
+				}
+			}
+			if asked != tt.asked {
+				t.Errorf("asked %d times, want %d", asked, tt.asked)
+			}
+		})
 	}
 }
 

@@ -9,14 +9,6 @@ import (
 // whereKeysAre says where a merchant finds the two keys.
 const whereKeysAre = "consumer_key and consumer_secret are made in WordPress → WooCommerce → Settings → Advanced → REST API; Read is enough"
 
-// An advised error carries what a person can do about it.
-type advised struct {
-	error
-	do string
-}
-
-func (a *advised) Unwrap() error { return a.error }
-
 // wrongKey advises on a 401.
 func (c *client) wrongKey(r refusal) string {
 	if r.Code == "woocommerce_rest_cannot_view" {

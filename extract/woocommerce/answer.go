@@ -3,12 +3,10 @@ package woocommerce
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -104,17 +102,17 @@ func (c *client) ask(ctx context.Context, path string, query url.Values, routed 
 	req.Header.Set("Accept", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, 0, c.unreachable(ctx, err)
+		return answer{}, 0, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return answer{}, 0, c.unreachable(ctx, err)
+		return answer{}, 0, extract.Unreachable(ctx, err, c.wrongBase())
 	}
 	if len(body) > maxBody {
 		return answer{}, resp.StatusCode, fmt.Errorf("%w: an answer of more than %d MB", extract.ErrMalformed, maxBody>>20)
 	}
-	a := answer{body: body, typ: mediaType(resp.Header), header: resp.Header}
+	a := answer{body: body, typ: extract.MediaType(resp.Header, "application/json"), header: resp.Header}
 	a.gone, err = c.judge(resp, body)
 	if err != nil {
 		return answer{}, resp.StatusCode, err
@@ -131,42 +129,27 @@ func (c *client) judge(resp *http.Response, body []byte) (gone bool, err error) 
 		if json.Valid(body) {
 			return false, nil
 		}
-		return false, &advised{fmt.Errorf("%w: %s", extract.ErrMalformed, notJSON(body)), c.notJSON(body)}
+		return false, extract.Advise(fmt.Errorf("%w: %s", extract.ErrMalformed, notJSON(body)), c.notJSON(body))
 	case documented && refusal.Code == "rest_no_route":
-		return false, &advised{fmt.Errorf("%w: %s", extract.ErrRefused, says), c.noRoute()}
+		return false, extract.Advise(fmt.Errorf("%w: %s", extract.ErrRefused, says), c.noRoute())
 	case documented && (code == http.StatusNotFound || code == http.StatusGone),
 		code == http.StatusBadRequest && strings.HasSuffix(refusal.Code, "invalid_id"):
 		return true, nil
 	case code == http.StatusUnauthorized:
-		return false, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongKey(refusal)}
+		return false, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.wrongKey(refusal))
 	case code == http.StatusForbidden:
-		return false, &advised{fmt.Errorf("%w: %s", extract.ErrAuth, says), c.weakKey(documented)}
+		return false, extract.Advise(fmt.Errorf("%w: %s", extract.ErrAuth, says), c.weakKey(documented))
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		return false, fmt.Errorf("%w: %s", extract.ErrTransient, says)
 	case code == http.StatusNotFound: // not WordPress's words: another server, or a path that is not there
-		return false, &foreignError{&advised{fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase()}}
+		return false, &foreignError{extract.Advise(fmt.Errorf("%w: %s", extract.ErrRefused, says), c.wrongBase())}
 	case code >= 400:
 		return false, fmt.Errorf("%w: %s", extract.ErrRefused, says)
 	case code >= 300:
-		return false, &advised{fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.moved(resp)}
+		return false, extract.Advise(fmt.Errorf("%w: %s to another address, which was not followed", extract.ErrRefused, resp.Status), c.moved(resp))
 	default:
-		return false, &advised{fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase()}
+		return false, extract.Advise(fmt.Errorf("%w: %s where only 200 is documented", extract.ErrMalformed, resp.Status), c.wrongBase())
 	}
-}
-
-// unreachable says why no whole answer came. The address is cut from the message: the
-// error's Where names the path.
-func (c *client) unreachable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &advised{fmt.Errorf("%w: %w", extract.ErrRefused, err), c.wrongBase()}
-	}
-	return fmt.Errorf("%w: %w", extract.ErrTransient, err)
 }
 
 // A refusal is the body WordPress refuses with.
@@ -237,12 +220,4 @@ func clip(s string) string {
 		return string(runes[:300]) + "…"
 	}
 	return string(runes)
-}
-
-// mediaType returns the media type without its parameters; JSON when none is stated.
-func mediaType(h http.Header) string {
-	if t, _, err := mime.ParseMediaType(h.Get("Content-Type")); err == nil {
-		return t
-	}
-	return "application/json"
 }

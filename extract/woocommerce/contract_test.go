@@ -331,3 +331,31 @@ func TestHook(t *testing.T) {
 		t.Errorf("without a secret: %v, want ErrAuth", err)
 	}
 }
+
+// A number is counted in every shop: an order that a payout line calls by nothing else is taken only where its money is the line's.
+func TestALookUpByNumberLooksAtTheAmount(t *testing.T) {
+	s := shop(5) // 125.00 SEK each
+	if _, err := s.Refund(1003, fake.Refund{Amount: 500, At: time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC)}); err != nil {
+		t.Fatal(err)
+	}
+	x := open(t, serve(t, fake.Serve(s, fake.Options{})))
+	for _, tt := range []struct{ id, want string }{
+		{"W-501?minor=12500&currency=SEK", "order/1002"},
+		{"1002?minor=12500&currency=SEK", "order/1002"},
+		{"W-501?minor=12400&currency=SEK", "!lookup/W-501?minor=12400&currency=SEK&on=2026-04-01"},
+		{"1002?minor=12400&currency=SEK", "!lookup/1002?minor=12400&currency=SEK&on=2026-04-01"},
+		{"1002?minor=12500&currency=EUR", "!lookup/1002?minor=12500&currency=EUR&on=2026-04-01"},
+		{"W-502?minor=-500&currency=SEK", "order/1003"},
+		{"W-502?minor=-600&currency=SEK", "!lookup/W-502?minor=-600&currency=SEK&on=2026-04-01"},
+		{"W-503?minor=-600&currency=SEK", "order/1004"}, // some versions name no refunds
+		{"unknown|pay-000003?minor=9900&currency=SEK", "order/1004"},
+	} {
+		got, err := read(t, x, extract.Request{Stream: "lookup", IDs: []string{tt.id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{tt.want}, got); diff != "" {
+			t.Errorf("%s: keys (-want +got):\n%s", tt.id, diff)
+		}
+	}
+}

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/kvitt/kvitt/extract"
 )
@@ -38,13 +36,13 @@ func Open(cfg extract.Config) (extract.Extractor, error) {
 		refuse(errors.New("opened without an HTTP client or a clock"), "")
 	}
 	key, secret := cfg.Keys["consumer_key"], cfg.Keys["consumer_secret"]
-	if err := credential("consumer_key", key); err != nil {
+	if err := extract.Credential("consumer_key", key); err != nil {
 		refuse(err, whereKeysAre)
 	} else if strings.Contains(key, ":") {
 		// RFC 7617 §2: everything after the first colon would be read as the password.
 		refuse(errors.New("consumer_key: holds a colon"), whereKeysAre)
 	}
-	if err := credential("consumer_secret", secret); err != nil {
+	if err := extract.Credential("consumer_secret", secret); err != nil {
 		refuse(err, whereKeysAre)
 	}
 	base, routed, err := parseBase(cfg.BaseURL)
@@ -100,45 +98,19 @@ func readSettings(keys map[string]string) (url.Values, error) {
 	return out, nil
 }
 
-// credential checks the form of a key. The value is in no message.
-func credential(name, v string) error {
-	switch {
-	case v == "":
-		return fmt.Errorf("%s: is empty", name)
-	case strings.ContainsFunc(v, unicode.IsControl):
-		return fmt.Errorf("%s: holds a line break or another control character", name)
-	case strings.TrimSpace(v) != v:
-		return fmt.Errorf("%s: begins or ends with a blank", name)
-	}
-	return nil
-}
-
 // parseBase returns the address of the site, and whether its API is to be asked for by
 // rest_route: people paste the address of the API in any of its forms.
 func parseBase(s string) (u *url.URL, routed bool, err error) {
 	if s == "" {
 		return nil, false, errors.New("base_url: is empty, and every shop has an address of its own")
 	}
-	u, err = url.Parse(strings.TrimRight(s, "/"))
+	bare, query, _ := strings.Cut(s, "?")
+	if values, err := url.ParseQuery(query); err == nil && len(values) == 1 && values.Has("rest_route") {
+		s, routed = bare, true
+	}
+	u, err = extract.Address(s, "orders and keys")
 	if err != nil {
-		// The text of a *url.Error holds the whole address, and perhaps a password in it.
-		return nil, false, errors.New("base_url: is not an address")
-	}
-	query := u.Query()
-	if query.Has("rest_route") {
-		routed = true
-		query.Del("rest_route")
-		u.RawQuery = ""
-	}
-	switch {
-	case u.User != nil:
-		return nil, false, errors.New("base_url: holds a username or password; they have keys of their own")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return nil, false, fmt.Errorf("base_url: %q does not begin with https:// and a host", s)
-	case u.Scheme == "http" && !near(u.Hostname()):
-		return nil, false, errors.New("base_url: would send orders and keys in the clear; use https")
-	case len(query) > 0 || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, false, errors.New("base_url: holds a query or a fragment")
+		return nil, false, err
 	}
 	path := strings.TrimRight(u.EscapedPath(), "/")
 	if strings.HasSuffix(path, "/index.php") {
@@ -153,15 +125,4 @@ func parseBase(s string) (u *url.URL, routed bool, err error) {
 	}
 	u.Path, u.RawPath = plain, path
 	return u, routed, nil
-}
-
-// near reports whether host is this machine or one beside it, where a test server may
-// speak plain HTTP: a loopback or private address, a name without a dot, or one under
-// a domain that the public network does not have.
-func near(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback() || ip.IsPrivate()
-	}
-	i := strings.LastIndexByte(host, '.')
-	return i < 0 || slices.Contains([]string{".localhost", ".internal", ".test"}, strings.ToLower(host[i:]))
 }

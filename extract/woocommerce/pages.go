@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ func (q *sequence) orderList(ctx context.Context, w extract.Window) {
 			return
 		}
 		if walk == maxWalks {
-			q.fail(&placed{error: fmt.Errorf("%w: the list of orders got shorter each of the %d times it was read", extract.ErrTransient, walk), where: "/orders"}, "")
+			q.Fail(extract.At(fmt.Errorf("%w: the list of orders got shorter each of the %d times it was read", extract.ErrTransient, walk), "/orders", ""), "")
 			return
 		}
 	}
@@ -83,7 +84,7 @@ func (q *sequence) trash(ctx context.Context, query, named url.Values) {
 			return
 		}
 		if err != nil {
-			q.fail(err, "")
+			q.Fail(err, "")
 			return
 		}
 		var list []struct {
@@ -92,7 +93,7 @@ func (q *sequence) trash(ctx context.Context, query, named url.Values) {
 		if json.Unmarshal(p.blob.Body, &list) != nil || len(list) == 0 || list[0].Status != "trash" {
 			return
 		}
-		if !q.yield(p.blob, nil) || p.pages >= 0 && n >= p.pages || p.pages < 0 && p.elements < pageSize {
+		if !q.Yield(p.blob, nil) || p.pages >= 0 && n >= p.pages || p.pages < 0 && p.elements < pageSize {
 			return
 		}
 	}
@@ -107,16 +108,18 @@ func (q *sequence) walk(ctx context.Context, query, named url.Values) (shrunk, o
 	read := 0
 	take := func(p page, err error) bool {
 		if err != nil {
-			q.fail(err, "")
+			q.Fail(err, "")
 			return false
 		}
 		if read++; read > maxPages {
-			q.fail(&placed{error: fmt.Errorf("%w: a list of more than %d pages", extract.ErrMalformed, maxPages), where: "/orders"}, "")
+			q.Fail(extract.At(fmt.Errorf("%w: a list of more than %d pages", extract.ErrMalformed, maxPages), "/orders", ""), "")
 			return false
 		}
 		if read > 1 && p.elements > 0 && bytes.Equal(p.blob.Body, last.blob.Body) {
-			q.fail(&placed{error: &advised{fmt.Errorf("%w: page %d repeats the one before it", extract.ErrMalformed, read),
-				"something between kvitt and the shop caches its answers without looking at the page: let it pass " + api}, where: "/orders"}, "")
+			q.Fail(extract.At(extract.Advise(fmt.Errorf("%w: page %d repeats the one before it", extract.ErrMalformed, read),
+				"something between kvitt and the shop caches its answers without looking at the page: let it pass "+api),
+				"/orders", ""),
+				"")
 			return false
 		}
 		shrunk = shrunk || p.total >= 0 && p.total < most
@@ -125,7 +128,7 @@ func (q *sequence) walk(ctx context.Context, query, named url.Values) (shrunk, o
 		if p.elements == 0 && read > 1 {
 			return true // a page past the end says nothing
 		}
-		return q.yield(p.blob, nil)
+		return q.Yield(p.blob, nil)
 	}
 	if !take(get(ctx, 1)) {
 		return false, false
@@ -138,7 +141,7 @@ func (q *sequence) walk(ctx context.Context, query, named url.Values) (shrunk, o
 				numbers = append(numbers, n)
 			}
 			ok := true
-			extract.Ahead(ctx, ahead, numbers, get, func(p page, err error) bool { ok = take(p, err); return ok })
+			extract.Ahead(ctx, ahead, slices.Values(numbers), get, func(p page, err error) bool { ok = take(p, err); return ok })
 			if !ok {
 				return false, false
 			}
@@ -159,18 +162,18 @@ func (c *client) page(ctx context.Context, query, named url.Values, n int) (page
 		asked[k] = v
 	}
 	fail := func(err error) (page, error) {
-		return page{}, &placed{error: err, where: fmt.Sprintf("/orders page %d", n)}
+		return page{}, extract.At(err, fmt.Sprintf("/orders page %d", n), "")
 	}
 	a, err := c.get(ctx, "/orders", asked)
 	if err != nil {
 		return fail(err)
 	}
 	if a.gone {
-		return fail(&advised{fmt.Errorf("%w: 404 for a list", extract.ErrRefused), c.wrongBase()})
+		return fail(extract.Advise(fmt.Errorf("%w: 404 for a list", extract.ErrRefused), c.wrongBase()))
 	}
 	var elements []json.RawMessage
 	if err := json.Unmarshal(a.body, &elements); err != nil || elements == nil {
-		return fail(&advised{fmt.Errorf("%w: no list of orders", extract.ErrMalformed), c.wrongBase()})
+		return fail(extract.Advise(fmt.Errorf("%w: no list of orders", extract.ErrMalformed), c.wrongBase()))
 	}
 	key := "orders?"
 	if len(named) > 0 {
@@ -204,7 +207,7 @@ func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 	id = strings.TrimPrefix(strings.TrimSpace(id), "#")
 	key := "order/" + id
 	if err := checkID(id); err != nil {
-		return nil, &placed{error: err, where: "/orders", key: key}
+		return nil, extract.At(err, "/orders", key)
 	}
 	var missing answer
 	if isID(id) {
@@ -217,7 +220,7 @@ func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 	found, a, err := c.find(ctx, id, func(o called) bool { return normal(o.Number.String()) == normal(id) })
 	switch {
 	case err != nil:
-		return nil, &placed{error: err, where: "/orders?search", key: key}
+		return nil, extract.At(err, "/orders?search", key)
 	case len(found) == 1:
 		blobs, _, err := c.byID(ctx, found[0])
 		return blobs, err
@@ -231,7 +234,7 @@ func (c *client) order(ctx context.Context, id string) ([]extract.Blob, error) {
 func (c *client) byID(ctx context.Context, id string) ([]extract.Blob, answer, error) {
 	key := "order/" + id
 	fail := func(err error) ([]extract.Blob, answer, error) {
-		return nil, answer{}, &placed{error: err, where: "/orders/" + id, key: key}
+		return nil, answer{}, extract.At(err, "/orders/"+id, key)
 	}
 	a, err := c.get(ctx, "/orders/"+id, nil)
 	if err != nil {
@@ -240,7 +243,7 @@ func (c *client) byID(ctx context.Context, id string) ([]extract.Blob, answer, e
 	if !a.gone {
 		var o called
 		if err := json.Unmarshal(a.body, &o); err != nil || o.ID.String() != id {
-			return fail(&advised{fmt.Errorf("%w: order %s was asked for, %s came", extract.ErrMalformed, id, clip("\""+o.ID.String()+"\"")), c.wrongBase()})
+			return fail(extract.Advise(fmt.Errorf("%w: order %s was asked for, %s came", extract.ErrMalformed, id, clip("\""+o.ID.String()+"\"")), c.wrongBase()))
 		}
 		if len(c.settings) > 0 {
 			key += "?" + readable(c.settings)
@@ -256,7 +259,7 @@ func (c *client) refunds(ctx context.Context, id string) ([]extract.Blob, error)
 	order, _, _ := strings.Cut(id, "?")
 	path := "/orders/" + url.PathEscape(order) + "/refunds"
 	fail := func(err error) ([]extract.Blob, error) {
-		return nil, &placed{error: err, where: path, key: key}
+		return nil, extract.At(err, path, key)
 	}
 	if !isID(order) {
 		return fail(fmt.Errorf("%w: %q is no order ID", extract.ErrRefused, order))
@@ -268,7 +271,7 @@ func (c *client) refunds(ctx context.Context, id string) ([]extract.Blob, error)
 	if !a.gone {
 		var list []json.RawMessage
 		if err := json.Unmarshal(a.body, &list); err != nil || list == nil {
-			return fail(&advised{fmt.Errorf("%w: no list of refunds", extract.ErrMalformed), c.wrongBase()})
+			return fail(extract.Advise(fmt.Errorf("%w: no list of refunds", extract.ErrMalformed), c.wrongBase()))
 		}
 		if n := number(a.header, "X-WP-TotalPages"); n > 1 {
 			return fail(fmt.Errorf("%w: more than %d refunds of one order", extract.ErrMalformed, pageSize))
@@ -278,18 +281,25 @@ func (c *client) refunds(ctx context.Context, id string) ([]extract.Blob, error)
 }
 
 // look finds the order behind a payout line. id is what the line calls it, in the order the names are to
-// be tried, a bar between them. An order is taken when one of its own names is one of those.
+// be tried, a bar between them; then, after "?", what it moved. An order is taken when one of its own names is
+// one of those. The number of an order is that of another order in every other shop: where that is all
+// there is, an order whose money is not the line's is left where it is, for it would be booked.
 func (c *client) look(ctx context.Context, id string) ([]extract.Blob, error) {
-	key := "lookup/" + id + "?on=" + c.now().UTC().Format("2006-01-02")
+	names, moved := settled(id)
+	key := "lookup/" + id + "?on="
+	if moved != nil {
+		key = "lookup/" + id + "&on="
+	}
+	key += c.now().UTC().Format("2006-01-02")
 	var none answer
-	for name := range strings.SplitSeq(id, "|") {
+	for name := range strings.SplitSeq(names, "|") {
 		name = strings.TrimPrefix(strings.TrimSpace(name), "#")
 		if checkID(name) != nil {
 			continue
 		}
-		found, a, err := c.find(ctx, name, func(o called) bool { return o.isCalled(name) })
+		found, a, err := c.find(ctx, name, func(o called) bool { return o.isMeant(name, moved) })
 		if err != nil {
-			return nil, &placed{error: err, where: "/orders?search", key: key}
+			return nil, extract.At(err, "/orders?search", key)
 		}
 		if len(found) > 0 {
 			var blobs []extract.Blob
@@ -311,7 +321,11 @@ func (c *client) look(ctx context.Context, id string) ([]extract.Blob, error) {
 				return nil, err
 			}
 			if !a.gone {
-				return blobs, nil
+				var o called
+				if json.Unmarshal(a.body, &o) == nil && o.isMeant(name, moved) {
+					return blobs, nil
+				}
+				a.body = []byte("[]") // another order, which is nobody's business here
 			}
 			none = a
 		}
@@ -320,6 +334,26 @@ func (c *client) look(ctx context.Context, id string) ([]extract.Blob, error) {
 		return nil, nil // no name that could be asked for
 	}
 	return []extract.Blob{{Key: key, At: c.now().UTC(), Type: none.typ, Body: none.body, Gone: true}}, nil
+}
+
+// An amount is what a payout line moved, > 0 to us.
+type amount struct {
+	minor    int64
+	currency string
+}
+
+// settled takes the ID of a look-up apart. Where it does not say what was moved there is nothing to compare with.
+func settled(id string) (names string, moved *amount) {
+	names, query, found := strings.Cut(id, "?minor=")
+	if !found {
+		return id, nil
+	}
+	minor, currency, _ := strings.Cut(query, "&currency=")
+	n, err := strconv.ParseInt(minor, 10, 64)
+	if err != nil {
+		return id, nil
+	}
+	return names, &amount{n, currency}
 }
 
 // find asks the shop's own search for name, and returns the IDs of the orders it found that are meant. The
@@ -331,7 +365,7 @@ func (c *client) find(ctx context.Context, name string, meant func(called) bool)
 	}
 	var list []called
 	if a.gone || json.Unmarshal(a.body, &list) != nil {
-		return nil, answer{}, &advised{fmt.Errorf("%w: no list of orders", extract.ErrMalformed), c.wrongBase()}
+		return nil, answer{}, extract.Advise(fmt.Errorf("%w: no list of orders", extract.ErrMalformed), c.wrongBase())
 	}
 	var ids []string
 	for _, o := range list {
@@ -349,6 +383,11 @@ type called struct {
 	OrderKey    text   `json:"order_key"`
 	Transaction text   `json:"transaction_id"`
 	Meta        []meta `json:"meta_data"`
+	Total       text   `json:"total"`
+	Currency    text   `json:"currency"`
+	Refunds     []struct {
+		Total text `json:"total"`
+	} `json:"refunds"`
 }
 
 type meta struct {
@@ -356,21 +395,64 @@ type meta struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// isCalled reports whether name is one of the names of o by which a provider may know it.
-func (o called) isCalled(name string) bool {
+// isMeant reports whether a payout line that calls an order name, and moved that much, can mean o.
+func (o called) isMeant(name string, moved *amount) bool {
+	own, number := o.isCalled(name)
+	return own || number && (moved == nil || o.has(*moved))
+}
+
+// isCalled reports whether name is a name that o alone has, or one that is counted in each shop, by which a provider may know it.
+func (o called) isCalled(name string) (own, number bool) {
 	want := normal(name)
-	for _, n := range []text{o.Number, o.ID, o.Transaction, o.OrderKey} {
-		if n != "" && normal(n.String()) == want {
-			return true
-		}
-	}
+	is := func(n text) bool { return n != "" && normal(n.String()) == want }
+	own = is(o.Transaction) || is(o.OrderKey)
+	number = is(o.Number) || is(o.ID)
 	for _, m := range o.Meta {
 		var v text
-		if json.Unmarshal(m.Value, &v) == nil && v != "" && strings.HasPrefix(m.Key.String(), "_") && normal(v.String()) == want && len(want) > 5 {
+		if json.Unmarshal(m.Value, &v) == nil && strings.HasPrefix(m.Key.String(), "_") && is(v) && len(want) > 5 {
+			if strings.Contains(m.Key.String(), "order_number") { // numbers that a plugin counts
+				number = true
+			} else {
+				own = true
+			}
+		}
+	}
+	return own, number
+}
+
+// has reports whether an amount is all of o, or one of its refunds. Where the shop names no refunds,
+// any that o has room for.
+func (o called) has(moved amount) bool {
+	if o.Currency != "" && !strings.EqualFold(o.Currency.String(), moved.currency) {
+		return false
+	}
+	if moved.minor >= 0 {
+		return minor(o.Total, moved.currency) == moved.minor
+	}
+	for _, r := range o.Refunds {
+		if m := minor(r.Total, moved.currency); m == moved.minor || m == -moved.minor {
 			return true
 		}
 	}
-	return false
+	return len(o.Refunds) == 0 && minor(o.Total, moved.currency) >= -moved.minor
+}
+
+// minor is a decimal in minor units; 0 if it is none.
+func minor(t text, currency string) int64 {
+	places := 2
+	switch strings.ToUpper(currency) {
+	case "JPY", "KRW", "VND", "CLP", "XOF", "XAF", "PYG", "UGX":
+		places = 0
+	case "KWD", "BHD", "OMR", "JOD", "TND", "IQD", "LYD":
+		places = 3
+	}
+	whole, part, _ := strings.Cut(strings.TrimSpace(t.String()), ".")
+	part += "000"
+	n, err := strconv.ParseInt(whole+part[:places], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // A text is a JSON string, or a number as it is written.

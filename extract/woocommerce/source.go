@@ -62,6 +62,7 @@ func Source() extract.Source {
 			"customer_note", "customer_ip_address", "customer_user_agent", "_billing_address_index", "_shipping_address_index",
 			"_billing_pno", "_billing_personal_number", "_billing_org_nr", "_billing_vat_number", "billing_vat_number", "_vat_number", "vat_number",
 		},
-		Hook: &extract.Hook{Read: readHook, Reply: reply},
+		NotPersonal: []string{"country"},
+		Hook:        &extract.Hook{Read: readHook, Reply: reply},
 	}
 }

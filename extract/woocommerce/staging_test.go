@@ -210,6 +210,15 @@ func TestDocumentLines(t *testing.T) {
 		{"an empty tax is another rate's", shop("SE", "1", rates+`"line_items": [{"total": "100.00", "total_tax": "25.00", "taxes": [{"id": 1, "total": "25"}, {"id": 2, "total": "", "subtotal": ""}]}]`), []string{"1 goods - ? 12500 2500 2500"}},
 		{"two rates on one line", shop("CA", "1", `"tax_lines": [{"rate_id": 1, "rate_percent": 5}, {"rate_id": 2, "rate_percent": 10, "compound": true}], "line_items": [
 			{"total": "100.00", "total_tax": "15.50", "taxes": [{"id": 1, "total": "5"}, {"id": 2, "total": "10.5"}]}]`), []string{"1 goods - ? 11550 1550 1550"}},
+		{"shipping taxed at the rates of the basket", shop("SE", "1", rates+`"shipping_lines": [{"method_id": "flat", "total": "40.51", "total_tax": "8.37", "taxes": [{"id": 1, "total": "6.751667"}, {"id": 2, "total": "1.6204"}]}]`),
+			[]string{"1 shipping flat ? 3376 675 2500", "2 shipping flat ? 1512 162 1200"}},
+		{"such shipping given back", shop("SE", "-1", rates+`"shipping_lines": [{"method_id": "flat", "total": "-40.51", "total_tax": "-8.37", "taxes": [{"id": 1, "total": "-6.75"}, {"id": 2, "total": "-1.62"}]}]`),
+			[]string{"1 shipping flat ? -3376 -675 2500", "2 shipping flat ? -1512 -162 1200"}},
+		{"its rates known by the lines beside it", shop("SE", "1", `"line_items": [`+line("400.00", "100.00", "100", "1")+`, `+line("200.00", "24.00", "24", "2")+`],
+			"shipping_lines": [{"method_id": "flat", "total": "30.00", "total_tax": "6.20", "taxes": [{"id": 1, "total": "5"}, {"id": 2, "total": "1.2"}]}]`),
+			[]string{"1 goods S 1 50000 10000 2500", "2 goods S 1 22400 2400 1200", "3 shipping flat ? 2500 500 2500", "4 shipping flat ? 1120 120 1200"}},
+		{"state and county on all of it", shop("US", "1", `"tax_lines": [{"rate_id": 1, "rate_percent": 6}, {"rate_id": 2, "rate_percent": 1.5}], "line_items": [
+			{"total": "100.00", "total_tax": "7.50", "taxes": [{"id": 1, "total": "6"}, {"id": 2, "total": "1.5"}]}]`), []string{"1 goods - ? 10750 750 750"}},
 		{"a gift card that was sold", shop("SE", "1", `"line_items": [{"total": "500.00", "total_tax": "0.00", "product_id": 12, "meta_data": [{"key": "wc_gc_giftcard_amount", "value": "500"}], "taxes": []}]`), []string{"1 gift_card 12 ? 50000 0 0"}},
 		{"a gift card beside the lines", shop("SE", "75.00", rates+`"gift_cards": [{"id": 4, "code": "X", "amount": 50}], "line_items": [`+line("100.00", "25.00", "25", "1")+`]`), []string{"1 goods S 1 12500 2500 2500", "2 gift_card - 1 -5000 0 0"}},
 		{"YITH's", shop("SE", "75.00", rates+`"meta_data": [{"key": "_ywgc_applied_gift_cards", "value": {"ABC-1": 30, "DEF": "20.00"}}], "line_items": [`+line("100.00", "25.00", "25", "1")+`]`), []string{"1 goods S 1 12500 2500 2500", "2 gift_card - 1 -5000 0 0"}},
@@ -258,6 +267,11 @@ func TestRefunds(t *testing.T) {
 	}
 	got = staged(t, "stg_woocommerce__refund_lines.sql", showLine, a)
 	want = []string{"1 goods A 1 12500 2500 2500", "2 shipping flat ? 4900 980 2500", "3 discount - ? -4900 -980 2500"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	got = staged(t, "stg_woocommerce__refund_lines.sql", showLine, answer{3, refundsKey, `[{"id": 732, "amount": "48.88", "shipping_lines": [{"method_id": "flat", "total": "-40.51", "total_tax": "-8.37", "taxes": [{"id": 1, "total": "-6.751667"}, {"id": 2, "total": "-1.6204"}]}]}]`})
+	want = []string{"1 shipping flat ? 3376 675 2500", "2 shipping flat ? 1512 162 1200"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}

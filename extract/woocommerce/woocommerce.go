@@ -71,29 +71,29 @@ type client struct {
 // an answer that the key is wrong.
 func (c *client) Extract(ctx context.Context, r extract.Request) iter.Seq2[extract.Blob, error] {
 	return func(yield func(extract.Blob, error) bool) {
-		q := &sequence{client: c, stream: r.Stream, yield: yield}
+		q := &sequence{Feed: extract.Feed{Source: c.name, Stream: r.Stream, Yield: yield}, client: c}
 		switch {
 		case r.Stream == orders && r.IDs == nil:
 			q.orderList(ctx, r.Window)
 		case r.Stream == orders:
-			q.eachAhead(ctx, r.IDs, c.order)
+			q.Ahead(ctx, ahead, r.IDs, c.order)
 		case r.Stream == refunds && r.IDs != nil:
-			q.eachAhead(ctx, r.IDs, c.refunds)
+			q.Ahead(ctx, ahead, r.IDs, c.refunds)
 		case r.Stream == lookup && r.IDs != nil:
 			// A sale and its refund lead to the same order.
 			seen := map[string]bool{}
-			q.yield = func(b extract.Blob, err error) bool {
+			q.Yield = func(b extract.Blob, err error) bool {
 				if err == nil && seen[b.Key] {
 					return true
 				}
 				seen[b.Key] = err == nil
 				return yield(b, err)
 			}
-			q.eachAhead(ctx, r.IDs, c.look)
+			q.Ahead(ctx, ahead, r.IDs, c.look)
 		case r.Stream == refunds || r.Stream == lookup:
-			q.fail(fmt.Errorf("%w: %s are read by ID", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: %s are read by ID", extract.ErrRefused, r.Stream), "")
 		default:
-			q.fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
+			q.Fail(fmt.Errorf("%w: no stream %q", extract.ErrRefused, r.Stream), "")
 		}
 	}
 }

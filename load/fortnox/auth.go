@@ -254,7 +254,7 @@ func (a *auth) once(ctx context.Context, form url.Values) (got keptToken, again 
 	}
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
-		a.t.win.pause(retryAfter(resp.Header, time.Second))
+		a.t.win.refused(retryAfter(resp.Header))
 		return got, true, &notUsed{fmt.Errorf("Fortnox answers 429")}
 	case resp.StatusCode >= 500, resp.StatusCode/100 == 2:
 		return got, true, fmt.Errorf("Fortnox answers %d", resp.StatusCode)

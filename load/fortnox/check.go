@@ -19,6 +19,7 @@ func (t *Target) Check(ctx context.Context, n load.Needs) []load.Finding {
 	t.mu.Lock()
 	t.register.haveYears, t.register.haveModes, t.register.locked = false, false, nil
 	t.mu.Unlock()
+	t.lookAgain()
 	if !c.company() {
 		return c.out
 	}
@@ -33,6 +34,9 @@ func (t *Target) Check(ctx context.Context, n load.Needs) []load.Finding {
 	}
 	if n.Orders {
 		c.reach("orders", "/orders")
+	}
+	if t.o.Report != nil {
+		c.evidence()
 	}
 	return c.out
 }
@@ -222,6 +226,18 @@ func (c *checking) reach(what, path string) bool {
 	}
 	c.add("green", what, "the licence and scope are there")
 	return true
+}
+
+// evidence sees that reports can be attached. The books are right without them.
+func (c *checking) evidence() {
+	for _, path := range []string{"/inbox", "/voucherfileconnections"} {
+		var raw map[string]any
+		if err := c.t.get(c.ctx, path, nil, &raw); err != nil {
+			c.add("yellow", "reports", "they will not be attached to the payouts' vouchers: %v", err)
+			return
+		}
+	}
+	c.add("green", "reports", "they can be attached to the payouts' vouchers")
 }
 
 func (c *checking) documents() {

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/kvitt/kvitt/load"
@@ -27,11 +28,12 @@ func backoff(try int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-func retryAfter(h http.Header, otherwise time.Duration) time.Duration {
+// retryAfter is how long a 429 says to wait, a second when it says nothing.
+func retryAfter(h http.Header) (after time.Duration, said bool) {
 	if n, err := strconv.Atoi(strings.TrimSpace(h.Get("Retry-After"))); err == nil && n >= 0 && n <= 300 {
-		return time.Duration(n) * time.Second
+		return time.Duration(n) * time.Second, true
 	}
-	return otherwise
+	return time.Second, false
 }
 
 func (t *Target) count(status int) {
@@ -114,8 +116,7 @@ func (t *Target) do(ctx context.Context, method, path string, q url.Values, cont
 		case status/100 == 2:
 			return answer, nil
 		case status == http.StatusTooManyRequests:
-			// Someone else uses the same client: let the window pass.
-			t.win.pause(retryAfter(header, time.Second))
+			t.win.refused(retryAfter(header))
 			last = fmt.Errorf("fortnox %s: it answers 429, too many requests", path)
 		case status == http.StatusUnauthorized && renewed < 3 && !hasCode(answer):
 			refused, renewed = token, renewed+1 // it ran out, or was taken back
@@ -185,16 +186,23 @@ func (t *Target) once(ctx context.Context, method, path string, q url.Values, to
 		if errors.As(err, &ue) {
 			err = ue.Err // the address may hold what a log should not
 		}
+		answered = cutOff(err)
 		return 0, nil, nil, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
 	if err != nil {
+		answered = cutOff(err)
 		return 0, nil, nil, err
 	}
 	t.count(resp.StatusCode)
 	answered = true
 	return resp.StatusCode, resp.Header, answer, nil
+}
+
+// cutOff reports whether the other side ended a connection: it has counted the request by then, as if it had answered.
+func cutOff(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // A page of a list.
@@ -207,6 +215,12 @@ type meta struct {
 // list reads all pages of a list of T under name, and hands each row to take until that says stop. Some lists
 // ignore page and repeat themselves: it stops when a page brings the keys of the one before.
 func list[T any](ctx context.Context, t *Target, path, name string, q url.Values, key func(T) string, take func(T) (more bool)) error {
+	_, err := listed(ctx, t, path, name, q, 0, key, take)
+	return err
+}
+
+// listed is list, unless there are more than most pages: then it stops after the first. It returns how many there are.
+func listed[T any](ctx context.Context, t *Target, path, name string, q url.Values, most int, key func(T) string, take func(T) (more bool)) (pages int, err error) {
 	q2 := url.Values{"limit": {"500"}}
 	for k, v := range q {
 		q2[k] = v
@@ -218,18 +232,28 @@ func list[T any](ctx context.Context, t *Target, path, name string, q url.Values
 		}
 		var raw map[string]json.RawMessage
 		if err := t.get(ctx, path, q2, &raw); err != nil {
-			return err
+			return 0, err
 		}
 		var m meta
 		if b, ok := raw["MetaInformation"]; ok {
 			if err := decode(path, b, &m); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		var rows []T
-		if b, ok := raw[name]; ok {
+		b, ok := raw[name]
+		for k := range raw {
+			if !ok && strings.EqualFold(k, name) {
+				b, ok = raw[k], true
+			}
+		}
+		if !ok && m.Total != "0" {
+			// An answer that says nothing is not one that says there is nothing: what is looked for would be made again.
+			return 0, fmt.Errorf("fortnox %s: its answer has no list of %s: %w", path, name, load.ErrUnsure)
+		}
+		if ok {
 			if err := decode(path, b, &rows); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		fresh := false
@@ -237,13 +261,13 @@ func list[T any](ctx context.Context, t *Target, path, name string, q url.Values
 			if k := key(r); !seen[k] {
 				seen[k], fresh = true, true
 				if !take(r) {
-					return nil
+					return page, nil
 				}
 			}
 		}
 		pages, _ := strconv.Atoi(string(m.Pages))
-		if !fresh || page >= pages {
-			return nil
+		if !fresh || page >= pages || most > 0 && pages > most {
+			return pages, nil
 		}
 	}
 }

@@ -56,6 +56,7 @@ type Options struct {
 	Client *http.Client // makes one try and reads the whole body; retrying is done here
 	Vault  load.Vault
 	Window string // file where the times of requests are kept for other processes; "" keeps them in memory
+	Early  string // used while the folder of Window is not there yet; "" for none
 	Wall   func() time.Time
 	Sleep  func(ctx context.Context, d time.Duration) error // nil waits
 	Log    *slog.Logger
@@ -77,6 +78,15 @@ type Target struct {
 	mu       sync.Mutex
 	register register
 	invoices map[string]*sync.Mutex // one payment of an invoice at a time
+
+	looking sync.Mutex // of before
+	before  struct {
+		invoices *picture[wireInvoice]
+		payments *picture[wirePayment]
+		vouchers map[int]*picture[wireVoucher]
+		links    *picture[fileLink]
+		sent     map[string]bool // by this process, by ID of the document
+	}
 }
 
 var _ load.Outbox = (*Target)(nil)
@@ -104,7 +114,7 @@ func New(o Options) *Target {
 		o.Client = &http.Client{Timeout: time.Minute}
 	}
 	t := &Target{o: o, invoices: map[string]*sync.Mutex{}}
-	t.win = newWindow(o.Window, o.Wall, o.Sleep)
+	t.win = newWindow(o.Window, o.Early, o.Wall, o.Sleep)
 	t.auth.t = t
 	return t
 }
@@ -125,6 +135,9 @@ func reference(id string) string { return "kvitt:" + id }
 
 // Send makes d be there once. See load.Outbox.
 func (t *Target) Send(ctx context.Context, d load.Document, again bool) (load.Posted, error) {
+	if t.begun(d.ID) && again {
+		t.lookAgain()
+	}
 	d, moved, err := t.dated(ctx, d)
 	if err != nil {
 		return load.Posted{}, err
@@ -186,7 +199,7 @@ func (t *Target) Cost(ds []load.Document) (requests, seconds int) {
 				requests++
 			}
 		case load.KindCredit:
-			requests += 3
+			requests += 4
 			if needsVoucher(d.Sale) {
 				requests++
 			}
@@ -194,6 +207,9 @@ func (t *Target) Cost(ds []load.Document) (requests, seconds int) {
 			requests += 2
 		case load.KindOrder:
 			requests++
+			if d.Sale.Order != "" {
+				requests++
+			}
 		}
 	}
 	if requests > 0 {

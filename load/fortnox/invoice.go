@@ -23,9 +23,23 @@ const maxRows = 500
 // row is a whole per cent in Fortnox's schema, and 25.5 is not.
 var computed = []int64{2500, 1200, 600}
 
-// byFortnox reports whether Fortnox computes the VAT of l.
-func byFortnox(s *load.Sale, l load.SaleLine, outVAT map[int64]int) bool {
-	return s.Country == "SE" && slices.Contains(computed, l.RateBP) && l.VATAccount != 0 && outVAT[l.RateBP] == l.VATAccount
+// byFortnox says for each line of s whether Fortnox computes its VAT: where its rate and account are those Fortnox has, and
+// what it would make of the rate's total is what is stated, to the öre. VAT that was stated otherwise, or in another
+// currency, is a row of its own too.
+func byFortnox(s *load.Sale, outVAT map[int64]int) func(load.SaleLine) bool {
+	has := func(l load.SaleLine) bool {
+		return s.Country == "SE" && slices.Contains(computed, l.RateBP) && l.VATAccount != 0 && outVAT[l.RateBP] == l.VATAccount
+	}
+	gross, vat := map[int64]ledger.Minor{}, map[int64]ledger.Minor{}
+	for _, l := range s.Lines {
+		if has(l) {
+			gross[l.RateBP] += l.Gross
+			vat[l.RateBP] += l.VAT
+		}
+	}
+	return func(l load.SaleLine) bool {
+		return has(l) && (vatInside(gross[l.RateBP], l.RateBP)-vat[l.RateBP]).Abs() <= 1
+	}
 }
 
 // needsVoucher reports whether the invoice's VAT total alone may not say how it is booked.
@@ -41,8 +55,8 @@ func needsVoucher(s *load.Sale) bool {
 
 // invoiceRows writes s as rows whose total is that of its lines to the öre: quantity one, prices with VAT in them.
 func invoiceRows(s *load.Sale, outVAT map[int64]int) []wireRow {
-	lines := s.Lines
-	if count(s, lines, outVAT) > maxRows || strays(s, lines, outVAT) {
+	lines, computes := s.Lines, byFortnox(s, outVAT)
+	if count(lines, computes) > maxRows || strays(lines, computes) {
 		lines = gather(lines)
 	}
 	var rows []wireRow
@@ -61,7 +75,7 @@ func invoiceRows(s *load.Sale, outVAT map[int64]int) []wireRow {
 		if what == "" {
 			what = "Försäljning"
 		}
-		if byFortnox(s, l, outVAT) {
+		if computes(l) {
 			add(what, l.Gross, l.Account, int(l.RateBP/100))
 			continue
 		}
@@ -73,10 +87,10 @@ func invoiceRows(s *load.Sale, outVAT map[int64]int) []wireRow {
 
 // strays reports whether VAT rounded row by row would be off by more than an öre at some rate: then the rows of a
 // rate are sent as one, which is off by an öre at most however Fortnox rounds.
-func strays(s *load.Sale, lines []load.SaleLine, outVAT map[int64]int) bool {
+func strays(lines []load.SaleLine, computes func(load.SaleLine) bool) bool {
 	off := map[int64]ledger.Minor{}
 	for _, l := range lines {
-		if byFortnox(s, l, outVAT) {
+		if computes(l) {
 			off[l.RateBP] += vatInside(l.Gross, l.RateBP) - l.VAT
 		}
 	}
@@ -97,11 +111,11 @@ func vatInside(gross ledger.Minor, bp int64) ledger.Minor {
 	return ledger.Minor((2*n + d) / (2 * d))
 }
 
-func count(s *load.Sale, lines []load.SaleLine, outVAT map[int64]int) int {
+func count(lines []load.SaleLine, computes func(load.SaleLine) bool) int {
 	n := 0
 	for _, l := range lines {
 		n++
-		if !byFortnox(s, l, outVAT) && l.VAT != 0 {
+		if !computes(l) && l.VAT != 0 {
 			n++
 		}
 	}
@@ -172,7 +186,7 @@ func (t *Target) invoiceBody(ctx context.Context, d load.Document, customer stri
 		CustomerNumber: text(customer), InvoiceDate: text(day(d.Date)), DueDate: text(day(d.Date)), DeliveryDate: text(day(d.Date)),
 		Currency: "SEK", InvoiceType: "INVOICE", VATIncluded: &included, Freight: &none, AdministrationFee: &none,
 		YourOrderNumber: text(clean(s.OrderNumber, 75)), InvoiceRows: invoiceRows(s, outVAT),
-		Comments: text(clean("kvitt "+s.DocumentID, 1024)),
+		Comments: text(sealed(clean("kvitt "+s.DocumentID, 900), d)),
 	}
 	if s.Was != "" {
 		i.Remarks = text(clean("Belopp i valuta: "+s.Was, 1024))
@@ -256,7 +270,16 @@ func (t *Target) sendInvoice(ctx context.Context, d load.Document, again bool) (
 	if len(body.InvoiceRows) == 0 {
 		return load.Posted{}, &load.Refusal{Why: "an invoice without rows", Do: "please report it", Err: load.ErrRefused}
 	}
-	find := func() (*wireInvoice, error) { return t.findInvoice(ctx, reference(d.ID)) }
+	first := again
+	find := func() (*wireInvoice, error) {
+		if first {
+			first = false
+			if got, ok, err := t.invoiceBefore(ctx, reference(d.ID)); ok || err != nil {
+				return got, err
+			}
+		}
+		return t.findInvoice(ctx, reference(d.ID))
+	}
 	create := func() (*wireInvoice, error) {
 		var got wrapped[wireInvoice]
 		err := t.write(ctx, http.MethodPost, "/invoices", nil, wrapped[wireInvoice]{Invoice: &body}, &got)
@@ -573,12 +596,13 @@ func (t *Target) compare(ctx context.Context, d load.Document, inv *wireInvoice,
 	if err != nil {
 		return p, err
 	}
+	computes := byFortnox(d.Sale, outVAT)
 	rates := map[int64]ledger.Minor{}
 	var at load.SaleLine
 	kind := []string{"invoice"}
 	for _, l := range d.Sale.Lines {
-		kind = append(kind, fmt.Sprint(l.Account, l.VATAccount, l.RateBP))
-		if byFortnox(d.Sale, l, outVAT) {
+		kind = append(kind, fmt.Sprint(l.Account, l.VATAccount, l.RateBP, computes(l)))
+		if computes(l) {
 			rates[l.RateBP] += l.VAT
 			at = l
 		}

@@ -23,18 +23,25 @@ import (
 func (t *Target) sendPayment(ctx context.Context, d load.Document, again bool) (load.Posted, error) {
 	s := *d.Pays
 	d.Pays = &s
-	if s.Invoice == "" {
-		if err := t.search(ctx, d, &s); err != nil {
+	if s.Invoice == "" && again {
+		if err := t.quiet(ctx); err != nil {
+			return load.Posted{}, err
+		}
+		if err := t.searchPaid(ctx, d, &s); err != nil {
 			return load.Posted{}, err
 		}
 	}
-	defer t.lockInvoice(s.Invoice)()
+	unlock, err := t.lockFound(ctx, d, &s)
+	if err != nil {
+		return load.Posted{}, err
+	}
+	defer unlock()
 	var there *wirePayment
 	if again {
 		if err := t.quiet(ctx); err != nil {
 			return load.Posted{}, err
 		}
-		found, err := t.findPayment(ctx, d, "")
+		found, err := t.findPayment(ctx, d, "", true)
 		if err != nil {
 			return load.Posted{}, err
 		}
@@ -44,7 +51,7 @@ func (t *Target) sendPayment(ctx context.Context, d load.Document, again bool) (
 			if err != nil {
 				return load.Posted{}, err
 			}
-			closed, err := t.findPayment(ctx, d, "c0")
+			closed, err := t.findPayment(ctx, d, "c0", true)
 			if err != nil {
 				return load.Posted{}, err
 			}
@@ -86,6 +93,28 @@ func apartHelps(e *Error) bool {
 		(strings.Contains(low, "räkenskapsår") || strings.Contains(low, "fakturadatum") || strings.Contains(low, "betaldatum") || strings.Contains(low, "överstiger") || strings.Contains(low, "restbelopp"))
 }
 
+// lockFound locks the invoice that s pays. One of another system's is searched for, and once more when another payment took what was
+// open of it meanwhile.
+func (t *Target) lockFound(ctx context.Context, d load.Document, s *load.Settlement) (unlock func(), err error) {
+	if s.Invoice != "" {
+		return t.lockInvoice(s.Invoice), nil
+	}
+	for {
+		if err := t.search(ctx, d, s); err != nil {
+			return nil, err
+		}
+		unlock := t.lockInvoice(s.Invoice)
+		open, err := t.balance(ctx, s.Invoice)
+		if err == nil && sameSign(open, s.Amount) && open.Abs() >= s.Amount.Abs() {
+			return unlock, nil
+		}
+		unlock()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
 func sameSign(a, b ledger.Minor) bool { return a > 0 && b > 0 || a < 0 && b < 0 }
 
 // A paymentBody is one payment to be made.
@@ -112,50 +141,81 @@ func writeOffs(d load.Document) []wireWriteOff {
 func (t *Target) paymentReference(d load.Document, tag string) string { return reference(d.ID) + tag }
 
 // findPayment looks among the payments of the invoice for the one of d: by reference, and where Fortnox keeps none
-// on payments, by date, amount and account, those of other documents left out.
-func (t *Target) findPayment(ctx context.Context, d load.Document, tag string) (*wirePayment, error) {
+// on payments, by date, amount and account, those of other documents left out. before says that what was there when
+// this process began is enough.
+func (t *Target) findPayment(ctx context.Context, d load.Document, tag string, before bool) (*wirePayment, error) {
 	ref := t.paymentReference(d, tag)
-	var byRef, like *wirePayment
-	err := list(ctx, t, "/invoicepayments", "InvoicePayments", url.Values{"invoicenumber": {d.Pays.Invoice}}, func(p wirePayment) string { return string(p.Number) }, func(p wirePayment) bool {
-		if p.InvoiceNumber != 0 && strconv.Itoa(int(p.InvoiceNumber)) != d.Pays.Invoice {
-			return true // the search is for text
+	var there []wirePayment
+	ok := false
+	if before {
+		var err error
+		if there, ok, err = t.paymentsBefore(ctx, d.Pays.Invoice); err != nil {
+			return nil, err
 		}
-		switch {
-		case string(p.ExternalInvoiceReference1) == ref:
-			byRef = &p
-		case strings.HasPrefix(string(p.ExternalInvoiceReference1), "kvitt:"):
-		case like == nil && !slices.Contains(d.Pays.Known, string(p.Number)) && !t.taken(string(p.Number)):
-			like = &p
+	}
+	if !ok {
+		there = nil
+		err := list(ctx, t, "/invoicepayments", "InvoicePayments", url.Values{"invoicenumber": {d.Pays.Invoice}}, func(p wirePayment) string { return string(p.Number) }, func(p wirePayment) bool {
+			// The search is for text.
+			if p.InvoiceNumber == 0 || strconv.Itoa(int(p.InvoiceNumber)) == d.Pays.Invoice {
+				there = append(there, p)
+			}
+			return true
+		})
+		if err != nil {
+			return nil, err
 		}
-		return byRef == nil
-	})
-	if err != nil || byRef != nil || like == nil {
-		return byRef, err
-	}
-	// Lists leave things out: read it whole before it counts.
-	var got wrapped[wirePayment]
-	if err := t.get(ctx, "/invoicepayments/"+url.PathEscape(string(like.Number)), nil, &got); err != nil || got.InvoicePayment == nil {
-		return nil, err
-	}
-	p := got.InvoicePayment
-	if string(p.ExternalInvoiceReference1) == ref {
-		return p, nil
 	}
 	want := d.Pays.Amount
 	for _, w := range writeOffs(d) {
 		want -= ledger.Minor(w.Amount)
 	}
-	if tag == "" && said(p.Amount) == want && string(p.PaymentDate) == day(d.Date) && !strings.HasPrefix(string(p.ExternalInvoiceReference1), "kvitt:") {
-		return p, nil
+	var like *wirePayment
+	for _, p := range there {
+		switch {
+		case string(p.ExternalInvoiceReference1) == ref:
+			return &p, nil
+		case strings.HasPrefix(string(p.ExternalInvoiceReference1), "kvitt:"), t.taken(string(p.Number), ref):
+			continue
+		}
+		// Lists leave things out: read it whole before it counts.
+		var got wrapped[wirePayment]
+		err := t.get(ctx, "/invoicepayments/"+url.PathEscape(string(p.Number)), nil, &got)
+		var e *Error
+		if errors.As(err, &e) && e.Status == http.StatusNotFound {
+			continue // a person removed it meanwhile
+		}
+		if err != nil || got.InvoicePayment == nil {
+			return nil, err
+		}
+		whole := got.InvoicePayment
+		if string(whole.ExternalInvoiceReference1) == ref {
+			return whole, nil
+		}
+		if tag == "" && like == nil && whole.ExternalInvoiceReference1 == "" && !slices.Contains(d.Pays.Known, string(whole.Number)) &&
+			said(whole.Amount) == want && string(whole.PaymentDate) == day(d.Date) {
+			like = whole
+		}
 	}
-	return nil, nil
+	return like, nil
 }
 
-// taken says that a payment is that of a document sent by this process.
-func (t *Target) taken(number string) bool {
+// taken says that a payment is that of another document sent by this process.
+func (t *Target) taken(number, reference string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.register.verified["payment "+number]
+	by := t.register.paid[number]
+	return by != "" && by != reference
+}
+
+// take says that a payment is that of reference.
+func (t *Target) take(number, reference string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.register.paid == nil {
+		t.register.paid = map[string]string{}
+	}
+	t.register.paid[number] = reference
 }
 
 // pay makes one payment be there and books it. there is what was found of it.
@@ -181,7 +241,7 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 		}
 		there, err = once(ctx, t, false, func() (*wirePayment, error) {
 			t.forget(s.Invoice)
-			return t.findPayment(ctx, d, b.tag)
+			return t.findPayment(ctx, d, b.tag, false)
 		}, func() (*wirePayment, error) {
 			var got wrapped[wirePayment]
 			err := t.write(ctx, http.MethodPost, "/invoicepayments", nil, wrapped[wirePayment]{InvoicePayment: &body}, &got)
@@ -196,7 +256,7 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 		}
 	}
 	path := "/invoicepayments/" + url.PathEscape(string(there.Number))
-	t.setVerified("payment " + string(there.Number))
+	t.take(string(there.Number), t.paymentReference(d, b.tag))
 	if !bool(there.Booked) || there.VoucherNumber == "" {
 		number := there.Number
 		there, err = once(ctx, t, bool(there.Booked), func() (*wirePayment, error) {
@@ -239,10 +299,14 @@ func (t *Target) pay(ctx context.Context, d load.Document, b paymentBody, there 
 	return p, nil
 }
 
+// findVoucher looks for the voucher that d may have become.
 func (t *Target) findVoucher(ctx context.Context, d load.Document) (*wireVoucher, error) {
 	y, err := t.year(ctx, day(d.Date))
 	if err != nil {
 		return nil, err
+	}
+	if found, ok, err := t.voucherBefore(ctx, int(y.ID), reference(d.ID)); ok || err != nil {
+		return found, err
 	}
 	var found *wireVoucher
 	err = list(ctx, t, "/vouchers/sublist/"+url.PathEscape(t.o.Series), "Vouchers", url.Values{"financialyear": {strconv.Itoa(int(y.ID))}}, voucherKey, func(v wireVoucher) bool {
@@ -300,7 +364,7 @@ func (t *Target) closeInvoice(ctx context.Context, d load.Document, number strin
 	b := paymentBody{main: s.Receivable, date: date, tag: tag}
 	var there *wirePayment
 	if again {
-		found, err := t.findPayment(ctx, d, tag)
+		found, err := t.findPayment(ctx, d, tag, true)
 		if err != nil {
 			return load.Posted{}, 0, err
 		}
@@ -353,7 +417,7 @@ func (t *Target) setOff(ctx context.Context, d load.Document, number string, aga
 		first.Invoice = d.Sale.Credits
 		half := d
 		half.Pays = &first
-		found, err := t.findPayment(ctx, half, "n0")
+		found, err := t.findPayment(ctx, half, "n0", true)
 		if err != nil {
 			return nil, err
 		}
@@ -401,37 +465,167 @@ func moves(rows []load.Row) bool {
 // searchField is the list parameter of the reference field.
 func (t *Target) searchField() string { return strings.ToLower(t.o.ReferenceField) }
 
-// search finds the invoice that another system made, by the reference field: Fortnox looks for text within it, then
-// equal counts, letters and digits compared. Exactly one of the right sign and currency, with enough open, is it.
-// Source: posting_rules §8.
-func (t *Target) search(ctx context.Context, d load.Document, s *load.Settlement) error {
-	var near []string
-	for _, ref := range s.Search {
-		if len(strings.TrimSpace(ref)) < 2 {
+// named returns the invoices whose reference field is ref: Fortnox looks for text within it, then equal counts, letters
+// and digits compared. Lists leave most reference fields out; those are read invoice by invoice.
+func (t *Target) named(ctx context.Context, ref string) ([]wireInvoice, error) {
+	if len(strings.TrimSpace(ref)) < 2 {
+		return nil, nil
+	}
+	var hits, out []wireInvoice
+	err := list(ctx, t, "/invoices", "Invoices", url.Values{t.searchField(): {ref}}, func(i wireInvoice) string { return string(i.DocumentNumber) }, func(i wireInvoice) bool {
+		hits = append(hits, i)
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range hits {
+		if bool(i.Cancelled) {
 			continue
 		}
-		var fit []wireInvoice
-		err := list(ctx, t, "/invoices", "Invoices", url.Values{t.searchField(): {ref}}, func(i wireInvoice) string { return string(i.DocumentNumber) }, func(i wireInvoice) bool {
-			if bool(i.Cancelled) || normal(t.field(i)) != normal(ref) {
-				return true
+		if t.field(i) == "" && n < mostHits {
+			var got wrapped[wireInvoice]
+			if err := t.get(ctx, "/invoices/"+url.PathEscape(string(i.DocumentNumber)), nil, &got); err != nil {
+				return nil, err
 			}
-			open := said(i.Balance)
-			if i.Currency != "" && i.Currency != "SEK" || !sameSign(open, s.Amount) || open.Abs() < s.Amount.Abs() {
-				near = append(near, fmt.Sprintf("invoice %s, open %s %s", i.DocumentNumber, open.Decimal(2), i.Currency))
-				return true
+			if got.Invoice != nil {
+				i = *got.Invoice
 			}
-			fit = append(fit, i)
-			return true
-		})
+		}
+		if normal(t.field(i)) == normal(ref) {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// mostHits is how many invoices are read to see whether their reference is the one, and not only holds it.
+const mostHits = 50
+
+// searchPaid finds the invoice that d was paid on before this process began: its open amount says nothing any more. The
+// payment is known by its amount and day first, and then by its reference.
+func (t *Target) searchPaid(ctx context.Context, d load.Document, s *load.Settlement) error {
+	if all, ok, err := t.allPaymentsBefore(ctx); err != nil {
+		return err
+	} else if ok {
+		want := s.Amount
+		for _, w := range writeOffs(d) {
+			want -= ledger.Minor(w.Amount)
+		}
+		for _, p := range all {
+			if n := said(p.Amount); n != want && n != s.Amount {
+				continue
+			}
+			for _, tag := range []string{"", "c0"} {
+				of := *s
+				of.Invoice = strconv.Itoa(int(p.InvoiceNumber))
+				half := d
+				half.Pays = &of
+				found, err := t.findPayment(ctx, half, tag, true)
+				if err != nil {
+					return err
+				}
+				if found == nil || string(found.ExternalInvoiceReference1) == "" && !t.isNamed(ctx, of.Invoice, s.Search) {
+					continue
+				}
+				s.Invoice = of.Invoice
+				return t.dateOf(ctx, s)
+			}
+		}
+		// As a voucher with a closing payment of another amount?
+		if v, err := t.findVoucher(ctx, d); err != nil || v == nil {
+			return err
+		}
+	}
+	for _, ref := range s.Search {
+		named, err := t.named(ctx, ref)
 		if err != nil {
 			return err
 		}
-		if len(fit) == 1 {
-			s.Invoice, s.InvoiceAt = string(fit[0].DocumentNumber), string(fit[0].InvoiceDate)
+		for _, i := range named {
+			of := *s
+			of.Invoice = string(i.DocumentNumber)
+			half := d
+			half.Pays = &of
+			for _, tag := range []string{"", "c0"} {
+				found, err := t.findPayment(ctx, half, tag, true)
+				if err != nil {
+					return err
+				}
+				if found != nil {
+					s.Invoice, s.InvoiceAt = of.Invoice, string(i.InvoiceDate)
+					return nil
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// isNamed reports whether an invoice carries one of refs.
+func (t *Target) isNamed(ctx context.Context, number string, refs []string) bool {
+	var got wrapped[wireInvoice]
+	if err := t.get(ctx, "/invoices/"+url.PathEscape(number), nil, &got); err != nil || got.Invoice == nil {
+		return false
+	}
+	have := normal(t.field(*got.Invoice))
+	return slices.ContainsFunc(refs, func(ref string) bool { return len(normal(ref)) > 1 && normal(ref) == have })
+}
+
+// dateOf fills in the date of an invoice.
+func (t *Target) dateOf(ctx context.Context, s *load.Settlement) error {
+	var got wrapped[wireInvoice]
+	err := t.get(ctx, "/invoices/"+url.PathEscape(s.Invoice), nil, &got)
+	if err == nil && got.Invoice != nil {
+		s.InvoiceAt = string(got.Invoice.InvoiceDate)
+	}
+	return err
+}
+
+// search finds the invoice that another system made, by the reference field. Exactly one of the right sign and
+// currency, with enough open, is it. Source: posting_rules §8.
+func (t *Target) search(ctx context.Context, d load.Document, s *load.Settlement) error {
+	var near []string
+	looked := false
+	look := func(named []wireInvoice) (fit []wireInvoice) {
+		for _, i := range named {
+			open := t.openNow(i)
+			if i.Currency != "" && i.Currency != "SEK" || !sameSign(open, s.Amount) || open.Abs() < s.Amount.Abs() {
+				near = append(near, fmt.Sprintf("invoice %s, open %s %s", i.DocumentNumber, open.Decimal(2), i.Currency))
+				continue
+			}
+			fit = append(fit, i)
+		}
+		if len(fit) != 1 {
+			for _, i := range fit {
+				near = append(near, fmt.Sprintf("invoice %s, open %s", i.DocumentNumber, t.openNow(i).Decimal(2)))
+			}
 			return nil
 		}
-		for _, i := range fit {
-			near = append(near, fmt.Sprintf("invoice %s, open %s", i.DocumentNumber, said(i.Balance).Decimal(2)))
+		s.Invoice, s.InvoiceAt = string(fit[0].DocumentNumber), string(fit[0].InvoiceDate)
+		return fit
+	}
+	for _, ref := range s.Search {
+		named, err := t.unpaidNamed(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if len(look(named)) == 1 {
+			return nil
+		}
+	}
+	// Nothing that is open: why, is said by what is not.
+	for _, ref := range s.Search {
+		if len(near) > 0 || looked || !t.listed() {
+			break
+		}
+		named, err := t.named(ctx, ref)
+		if err != nil {
+			return err
+		}
+		looked = len(normal(ref)) > 1
+		if len(look(named)) == 1 {
+			return nil
 		}
 	}
 	why := fmt.Sprintf("no invoice in Fortnox has %s in %s with %s open", strings.Join(s.Search, " or "), t.o.ReferenceField, s.Amount.Decimal(2))
@@ -440,6 +634,38 @@ func (t *Target) search(ctx context.Context, d load.Document, s *load.Settlement
 		why += "; near: " + strings.Join(slices.Compact(near), "; ")
 	}
 	return &load.Refusal{Why: why, Do: "it is looked for again on every post; check that the shop's connector writes the reference there, or set [erp] reference_field", Err: load.ErrLater}
+}
+
+// listed reports whether lists of invoices show the reference field.
+func (t *Target) listed() bool {
+	return slices.Contains([]string{"externalinvoicereference1", "externalinvoicereference2", "ocr", "documentnumber"}, t.searchField())
+}
+
+// unpaidNamed returns the invoices named ref that have something open: where lists show the field, out of one reading of all that
+// are unpaid; else by a search.
+func (t *Target) unpaidNamed(ctx context.Context, ref string) ([]wireInvoice, error) {
+	if !t.listed() {
+		return t.named(ctx, ref)
+	}
+	if len(normal(ref)) < 2 {
+		return nil, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.loadOpen(ctx); err != nil {
+		return nil, err
+	}
+	return t.register.named[normal(ref)], nil
+}
+
+// openNow is what is open of an invoice of a list, after what this process paid.
+func (t *Target) openNow(i wireInvoice) ledger.Minor {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n, ok := t.register.open[string(i.DocumentNumber)]; ok {
+		return n
+	}
+	return said(i.Balance)
 }
 
 // field is the value of the reference field.

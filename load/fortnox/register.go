@@ -24,7 +24,9 @@ type register struct {
 	customers map[string]bool
 	open      map[string]ledger.Minor // balance of invoices by number
 	haveOpen  bool
-	verified  map[string]bool // kinds of invoices whose voucher was read and found as wanted
+	named     map[string][]wireInvoice // those open, by their reference field
+	paid      map[string]string        // payments of this process: the reference of each
+	verified  map[string]bool          // kinds of invoices whose voucher was read and found as wanted
 }
 
 func (t *Target) loadYears(ctx context.Context) ([]wireYear, error) {
@@ -257,6 +259,28 @@ func isEU(country string) bool {
 	return strings.Contains(" AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK ", " "+country+" ")
 }
 
+// loadOpen reads all invoices that have something open.
+func (t *Target) loadOpen(ctx context.Context) error {
+	if t.register.haveOpen {
+		return nil
+	}
+	if t.register.open == nil {
+		t.register.open = map[string]ledger.Minor{}
+	}
+	t.register.named = map[string][]wireInvoice{}
+	err := list(ctx, t, "/invoices", "Invoices", url.Values{"filter": {"unpaid"}}, func(i wireInvoice) string { return string(i.DocumentNumber) }, func(i wireInvoice) bool {
+		if _, known := t.register.open[string(i.DocumentNumber)]; !known && i.Balance != nil {
+			t.register.open[string(i.DocumentNumber)] = ledger.Minor(*i.Balance)
+		}
+		if name := normal(t.field(i)); name != "" {
+			t.register.named[name] = append(t.register.named[name], i)
+		}
+		return true
+	})
+	t.register.haveOpen = err == nil
+	return err
+}
+
 // balance returns what is open of an invoice. Those open are read once, five hundred at a time.
 func (t *Target) balance(ctx context.Context, number string) (ledger.Minor, error) {
 	t.mu.Lock()
@@ -264,23 +288,11 @@ func (t *Target) balance(ctx context.Context, number string) (ledger.Minor, erro
 	if n, ok := t.register.open[number]; ok {
 		return n, nil
 	}
-	if !t.register.haveOpen {
-		if t.register.open == nil {
-			t.register.open = map[string]ledger.Minor{}
-		}
-		err := list(ctx, t, "/invoices", "Invoices", url.Values{"filter": {"unpaid"}}, func(i wireInvoice) string { return string(i.DocumentNumber) }, func(i wireInvoice) bool {
-			if _, known := t.register.open[string(i.DocumentNumber)]; !known && i.Balance != nil {
-				t.register.open[string(i.DocumentNumber)] = ledger.Minor(*i.Balance)
-			}
-			return true
-		})
-		if err != nil {
-			return 0, err
-		}
-		t.register.haveOpen = true
-		if n, ok := t.register.open[number]; ok {
-			return n, nil
-		}
+	if err := t.loadOpen(ctx); err != nil {
+		return 0, err
+	}
+	if n, ok := t.register.open[number]; ok {
+		return n, nil
 	}
 	var got wrapped[wireInvoice]
 	if err := t.get(ctx, "/invoices/"+url.PathEscape(number), nil, &got); err != nil {

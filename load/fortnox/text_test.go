@@ -104,13 +104,15 @@ func TestRowsComeToTheOrdersTotal(t *testing.T) {
 	line := func(gross, vat ledger.Minor, rate int64, account, vatAccount int) load.SaleLine {
 		return load.SaleLine{Text: "x", Gross: gross, VAT: vat, RateBP: rate, Account: account, VATAccount: vatAccount}
 	}
-	var many, crooked []load.SaleLine
+	var many, crooked, rowwise []load.SaleLine
 	for range 600 {
 		many = append(many, line(125, 25, 2500, 3001, 2611))
 	}
 	for range 7 {
-		crooked = append(crooked, line(99, 19, 2500, 3001, 2611)) // 19.8 each: 20 if rounded row by row
+		crooked = append(crooked, line(98, 20, 2500, 3001, 2611)) // 19.6 each, 137.2 together
+		rowwise = append(rowwise, line(98, 20, 2500, 3001, 2611))
 	}
+	crooked = append(crooked, line(3, -3, 2500, 3001, 2611)) // and 137 is what is stated
 	fi := sale(line(12550, 2550, 2550, 3106, 2670))
 	fi.Country = "FI"
 	dk := sale(line(12500, 2500, 2500, 3106, 2670))
@@ -126,6 +128,8 @@ func TestRowsComeToTheOrdersTotal(t *testing.T) {
 		"a gift card in part":               {sale(line(12500, 2500, 2500, 3001, 2611), load.SaleLine{Text: "Presentkort", Gross: -5000, RateBP: -1, Account: 2421}), 2},
 		"more rows than an invoice takes":   {sale(many...), 1},
 		"rows whose VAT would not add up":   {sale(crooked...), 1},
+		"VAT that adds up row by row only":  {sale(rowwise...), 14},
+		"VAT stated otherwise":              {sale(line(12500, 2450, 2500, 3001, 2611), line(1120, 120, 1200, 3002, 2621)), 3},
 		"VAT on another account in Fortnox": {sale(line(12500, 2500, 2500, 3001, 2610)), 2},
 		"a refund":                          {sale(line(-12500, -2500, 2500, 3001, 2611)), 1},
 		"nothing":                           {sale(line(0, 0, 2500, 3001, 2611)), 0},

@@ -107,7 +107,14 @@ func (t *Target) makeVoucher(ctx context.Context, d load.Document, again bool) (
 	q := url.Values{"financialyear": {strconv.Itoa(int(y.ID))}}
 	ref := reference(d.ID)
 	body := voucherBody(d, t.o.Series, int(y.ID))
+	first := again
 	v, err := once(ctx, t, again, func() (*wireVoucher, error) {
+		if first {
+			first = false
+			if got, ok, err := t.voucherBefore(ctx, int(y.ID), ref); ok || err != nil {
+				return got, err
+			}
+		}
 		var found *wireVoucher
 		err := list(ctx, t, "/vouchers/sublist/"+url.PathEscape(t.o.Series), "Vouchers", q, voucherKey, func(v wireVoucher) bool {
 			if holds(string(v.Description), ref) {
@@ -151,7 +158,7 @@ func holds(text, reference string) bool {
 func voucherBody(d load.Document, series string, year int) wireVoucher {
 	ref := reference(d.ID)
 	v := wireVoucher{
-		Description:     text(clean(d.Text, 199-len(ref)) + " " + ref),
+		Description:     text(sealed(clean(d.Text, 199-len(ref)-sealLen(d)), d) + " " + ref),
 		TransactionDate: text(day(d.Date)), VoucherSeries: text(series), Year: intText(year),
 	}
 	for _, r := range d.Rows {
@@ -162,6 +169,16 @@ func voucherBody(d load.Document, series string, year int) wireVoucher {
 	}
 	return v
 }
+
+// sealed adds d's seal to a text.
+func sealed(s string, d load.Document) string {
+	if d.Seal == "" {
+		return s
+	}
+	return s + ", " + d.Seal
+}
+
+func sealLen(d load.Document) int { return len(sealed("", d)) }
 
 func voucherRow(r load.Row) wireVoucherRow {
 	w := wireVoucherRow{Account: intText(r.Account), TransactionInformation: text(clean(r.Text, 100))}

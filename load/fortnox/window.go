@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -34,18 +35,20 @@ const (
 // beside it, keeps to the same limit. What a killed one had under way was counted before the next one began.
 type window struct {
 	file  string
+	early string // in its place while the folder of file is not there yet; "" for none
 	wall  func() time.Time
 	sleep func(context.Context, time.Duration) error
 
 	mu    sync.Mutex
 	slots [windowSize]int64 // Unix nanoseconds from which the slot is free
-	hold  time.Time         // nothing goes before: a 429 came
+	hold  time.Time         // nothing goes before: 429s came
+	too   []time.Time       // when, within the last window
 
 	before time.Time // the last request of the processes before this one
 }
 
-func newWindow(file string, wall func() time.Time, sleep func(context.Context, time.Duration) error) *window {
-	w := &window{file: file, wall: wall, sleep: sleep}
+func newWindow(file, early string, wall func() time.Time, sleep func(context.Context, time.Duration) error) *window {
+	w := &window{file: file, early: early, wall: wall, sleep: sleep}
 	if file != "" {
 		now := wall()
 		_ = w.shared(func() {
@@ -120,14 +123,23 @@ func (w *window) free(slot int, answered bool) {
 	})
 }
 
-// pause keeps everything back for d.
-func (w *window) pause(d time.Duration) {
+// refused says that a 429 came, with how long to wait if it said so. One now and then is the request's own affair, which waits by itself;
+// several within a window say that someone else uses the same client, and everything is kept back for a while.
+func (w *window) refused(after time.Duration, said bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if until := w.wall().Add(d); until.After(w.hold) {
+	now := w.wall()
+	w.too = append(slices.DeleteFunc(w.too, func(at time.Time) bool { return now.Sub(at) >= windowLength }), now)
+	if !said && len(w.too) < tooMany {
+		return
+	}
+	if until := now.Add(after); until.After(w.hold) {
 		w.hold = until
 	}
 }
+
+// tooMany is how many 429s in a window are no accident.
+const tooMany = 3
 
 // shared runs change on the slots as they are in the file, and writes them back. They are
 // not synced: a process that is killed leaves them with the kernel.
@@ -138,8 +150,12 @@ func (w *window) shared(change func()) error {
 	}
 	f, err := os.OpenFile(w.file, os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
-		change() // a check before the first run: there is no data folder yet, and it makes none
-		return nil
+		// A check before the first run: there is no data folder yet, and it makes none.
+		if w.early == "" {
+			change()
+			return nil
+		}
+		f, err = os.OpenFile(w.early, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	}
 	if err != nil {
 		return err
@@ -153,16 +169,32 @@ func (w *window) shared(change func()) error {
 	if err != nil {
 		return err
 	}
-	b := make([]byte, 8*windowSize)
-	if n, _ := f.ReadAt(b, 0); n == len(b) {
-		for i := range w.slots {
-			w.slots[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+	if !w.read(f) && w.early != "" && f.Name() == w.file {
+		// The first run: what checks before it asked counts.
+		if e, err := os.OpenFile(w.early, os.O_RDONLY|syscall.O_NOFOLLOW, 0); err == nil {
+			w.read(e)
+			e.Close()
+			_ = os.Remove(w.early)
 		}
 	}
 	change()
+	b := make([]byte, 8*windowSize)
 	for i, at := range w.slots {
 		binary.LittleEndian.PutUint64(b[8*i:], uint64(at))
 	}
 	_, err = f.WriteAt(b, 0)
 	return err
+}
+
+// read takes the slots over from a file, if it holds them.
+func (w *window) read(f *os.File) bool {
+	b := make([]byte, 8*windowSize)
+	n, _ := f.ReadAt(b, 0)
+	if n != len(b) {
+		return false
+	}
+	for i := range w.slots {
+		w.slots[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	return true
 }

@@ -2,6 +2,7 @@ package fortnox
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"sort"
 	"sync"
@@ -21,7 +22,7 @@ func TestWindowIsKeptAndUsed(t *testing.T) {
 	var counted []time.Time
 	var wg sync.WaitGroup
 	for range 2 {
-		w := newWindow(file, wall, sleep)
+		w := newWindow(file, "", wall, sleep)
 		for range 8 {
 			wg.Go(func() {
 				for wall().Sub(began) < 41*time.Second {
@@ -58,14 +59,14 @@ func TestWindowOutlivesItsProcess(t *testing.T) {
 	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	wall := func() time.Time { return now }
 	file := filepath.Join(t.TempDir(), "window")
-	first := newWindow(file, wall, nil)
+	first := newWindow(file, "", wall, nil)
 	for range windowSize {
 		if _, wait, err := first.try(); wait > 0 || err != nil {
 			t.Fatal(wait, err)
 		}
 	}
 	now = now.Add(time.Second)
-	next := newWindow(file, wall, nil)
+	next := newWindow(file, "", wall, nil)
 	if _, wait, _ := next.try(); wait <= 0 {
 		t.Error("the window of a killed process was forgotten")
 	}
@@ -75,5 +76,67 @@ func TestWindowOutlivesItsProcess(t *testing.T) {
 	now = now.Add(windowLength + margin + lost)
 	if _, wait, _ := next.try(); wait > 0 {
 		t.Errorf("after five seconds it still waits %v", wait)
+	}
+}
+
+// A check before the first run has no data folder to keep its count in, and the run that follows at once keeps to the limit all the same.
+func TestWindowBeforeTheFirstRun(t *testing.T) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	wall := func() time.Time { return now }
+	dir := t.TempDir()
+	data, early := filepath.Join(dir, "data"), filepath.Join(dir, "early")
+	use := func(n int) (wait time.Duration) {
+		t.Helper()
+		w := newWindow(filepath.Join(data, "window"), early, wall, nil)
+		for range n {
+			var err error
+			var slot int
+			if slot, wait, err = w.try(); err != nil {
+				t.Fatal(err)
+			} else if wait == 0 {
+				w.free(slot, true)
+			}
+		}
+		return wait
+	}
+	if use(10) > 0 || use(5) > 0 {
+		t.Fatal("the first requests wait")
+	}
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if use(10) > 0 || use(1) == 0 {
+		t.Error("what was asked for before the data folder was there does not count")
+	}
+	now = now.Add(windowLength + 2*margin)
+	if use(1) > 0 {
+		t.Error("it waits for longer than the window")
+	}
+}
+
+// A 429 now and then is waited out by its own request; several at once, or one that says how long, hold everything back.
+func TestWindowAfterRefusals(t *testing.T) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	w := newWindow("", "", func() time.Time { return now }, nil)
+	held := func() bool { _, wait, _ := w.try(); return wait > 0 }
+	for range 4 {
+		w.refused(time.Second, false)
+		if now = now.Add(windowLength / 2); held() {
+			t.Fatal("two in a window hold everything back")
+		}
+	}
+	for range tooMany {
+		w.refused(time.Second, false)
+	}
+	if !held() {
+		t.Error("three at once hold nothing back")
+	}
+	if now = now.Add(time.Second); held() {
+		t.Error("it is held back for longer than a second")
+	}
+	now = now.Add(2 * windowLength)
+	w.refused(7*time.Second, true)
+	if now = now.Add(6 * time.Second); !held() {
+		t.Error("what a 429 said is not waited for")
 	}
 }

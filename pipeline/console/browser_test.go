@@ -167,7 +167,7 @@ func projectOf(cfg *config.Config) *pipeline.Project {
 	for _, s := range cfg.Sources {
 		src := pipeline.Source{Name: s.Name, Config: s.Extract, Flows: s.Flows, Inbox: s.Inbox, StartDate: s.StartDate, FollowDays: s.FollowDays}
 		src.Config.Now = p.Now
-		src.Config.Client = transport.New(transport.Options{Now: time.Now, Burst: 8, MaxTries: 4, FirstWait: time.Millisecond, MaxWait: 10 * time.Millisecond, TryTimeout: 10 * time.Second})
+		src.Config.Client = transport.New(transport.Options{Now: time.Now, MaxTries: 4, FirstWait: time.Millisecond, MaxWait: 10 * time.Millisecond, TryTimeout: 10 * time.Second})
 		for _, c := range all.Sources() {
 			if c.Name == s.Provider {
 				src.Connector = c

@@ -113,7 +113,7 @@ func project(dir, klarnaURL string) *pipeline.Project {
 		},
 		Sources: []pipeline.Source{
 			{Name: "klarna", Connector: klarna.Source(), Flows: []string{"orders", "invoices", "refunds", "payouts"}, Config: extract.Config{Name: "klarna", BaseURL: klarnaURL, Now: now,
-				Client: transport.New(transport.Options{Now: time.Now, Burst: 8, MaxTries: 4, FirstWait: time.Millisecond, MaxWait: 10 * time.Millisecond, TryTimeout: 10 * time.Second}),
+				Client: transport.New(transport.Options{Now: time.Now, MaxTries: 4, FirstWait: time.Millisecond, MaxWait: 10 * time.Millisecond, TryTimeout: 10 * time.Second}),
 				Keys:   map[string]string{"username": sandbox.Username, "password": sandbox.Password}}},
 			{Name: "adyen", Connector: adyen.Source(), Flows: []string{"payouts"}, Inbox: filepath.Join(dir, "inbox"), Config: extract.Config{Name: "adyen", Now: now}},
 		},

@@ -4,7 +4,7 @@
 // It is a stack of http.RoundTrippers, outermost first:
 //
 //	Retry      waits out 429, 5xx and broken connections, for GET and HEAD only
-//	Limit      keeps to the provider's rate limit, retries included
+//	Limit      keeps to the provider's rate limit, documented or learnt, retries included
 //	UserAgent  says who asks
 //	Whole      bounds one try in time and reads its whole body, so that half a body is an error
 //
@@ -28,8 +28,7 @@ type Options struct {
 	Log   *slog.Logger                                     // one line per wait; nil is silent
 	Agent string                                           // the User-Agent header; "" leaves Go's
 
-	Every time.Duration // least time between two requests on average, tries included; 0 is no limit
-	Burst int           // requests that may go at once within that average; 0 is 1
+	Every time.Duration // least time between two requests, tries included; 0 is what the provider turns out to allow
 
 	Count func(code string) // called for each answer with its status, and with "error" where there was none; nil counts nothing
 
@@ -61,13 +60,11 @@ func New(o Options) *http.Client {
 	if o.Agent != "" {
 		rt = &UserAgent{Next: rt, Agent: o.Agent}
 	}
-	if o.Every > 0 {
-		rt = NewLimit(rt, o.Every, or(o.Burst, 1))
-	}
 	sleep := o.Sleep
 	if sleep == nil {
 		sleep = Sleep
 	}
+	rt = NewLimit(rt, o.Every, o.Now, sleep)
 	return &http.Client{
 		Transport: &Retry{
 			Next:       rt,

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -425,5 +426,58 @@ func TestOnlyQuery(t *testing.T) {
 	}
 	if n := count(t, db, "select count(*) from t"); n != 0 {
 		t.Errorf("something was run: %d rows", n)
+	}
+}
+
+func TestAppend(t *testing.T) {
+	db := open(t, "", duck.Options{})
+	run(t, db, "create table facts (id bigint, name varchar, at_ timestamp, ok boolean, body json)")
+	at := time.Date(2026, 3, 29, 1, 2, 3, 456000, time.UTC)
+	columns := []string{"id bigint", "name varchar", "at_ timestamp", "ok boolean", "text varchar"}
+	query := "insert into facts select id, name, at_, ok, try_cast(text as json) from rows"
+	rows := func(n int) func(func(...any) error) error {
+		return func(add func(...any) error) error {
+			for i := range n {
+				if err := add(int64(i)<<40, "öre\n'é", at, i%2 == 0, []any{`{"a": 1.10}`, "no", nil}[i%3]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	if err := db.Tx(t.Context(), func() error { return db.Append(t.Context(), query, columns, rows(5000)) }); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, db, `select count(*) from facts where name = 'öre' || chr(10) || '''é' and at_ = timestamp '2026-03-29 01:02:03.000456'
+		and id % (1::bigint << 40) = 0 and (body is null or body::varchar = '{"a": 1.10}') and ok = ((id >> 40) % 2 = 0)`); n != 5000 {
+		t.Errorf("%d rows came as they were, want 5000", n)
+	}
+	if n := count(t, db, "select count(*) from facts where body is null"); n != 3333 {
+		t.Errorf("%d without a body, want 3333", n)
+	}
+
+	boom := errors.New("boom")
+	err := db.Tx(t.Context(), func() error {
+		return db.Append(t.Context(), query, columns, func(add func(...any) error) error {
+			if err := rows(3000)(add); err != nil {
+				return err
+			}
+			return boom
+		})
+	})
+	if !errors.Is(err, boom) {
+		t.Errorf("err = %v, want boom", err)
+	}
+	if n := count(t, db, "select count(*) from facts"); n != 5000 {
+		t.Errorf("%d rows after one that failed, want 5000", n)
+	}
+	if err := db.Append(t.Context(), "insert into facts (id) select nothing from rows", columns, rows(1)); err == nil {
+		t.Error("a query that is wrong was taken")
+	}
+	if err := db.Append(t.Context(), query, []string{"amount decimal(18,2)"}, rows(1)); err == nil {
+		t.Error("decimals were taken")
+	}
+	if n := count(t, db, "select count(*) from facts"); n != 5000 {
+		t.Errorf("%d rows at the end, want 5000", n)
 	}
 }

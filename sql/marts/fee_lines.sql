@@ -10,6 +10,14 @@ rows as (
     inner join main.line_words as k on k.source = l.source and k.kind in ('sale', 'fee')
         and k.provider_type is not distinct from l.provider_type and k.provider_detail is not distinct from l.provider_detail
         and p.booked_run between k.from_run and coalesce(k.to_run, 2147483647)
+    union all
+    -- A provider that settles its fees by the month says on its balance what each sale cost.
+    select l.source, l.payout_id, m.event_key, l.line_id, 'fee', l.method, l.currency,
+        0, m.commission_minor + m.repayment_minor + m.reserve_minor - m.deducted_minor, 0, l.order_reference, p.paid_date
+    from main.provider_movements as m
+    inner join main.payout_lines as l on l.source = m.source and l.event_key = m.event_key and l.provider_type = m.provider_type and l.currency = m.currency
+    inner join main.payouts as p on p.source = l.source and p.payout_id = l.payout_id and p.status = 'booked'
+    where m.deducted_minor <> 0
 ),
 sales as (
     select source, payout_id, sale, currency, any_value(paid_date) as paid_date, any_value(order_reference) as order_reference,
@@ -42,7 +50,7 @@ comment on column recon.fee_lines.paid_date is 'the company''s local date of the
 comment on column recon.fee_lines.method is 'the provider''s word for the payment method';
 comment on column recon.fee_lines.currency is 'currency of the amounts';
 comment on column recon.fee_lines.gross is 'major units: what was sold';
-comment on column recon.fee_lines.fee is 'what it cost, without reported VAT';
+comment on column recon.fee_lines.fee is 'what it cost, without reported VAT; by the rows of payouts, or by what the provider''s balance was lowered by';
 comment on column recon.fee_lines.contract_fee is 'what it should have cost; null: no [[source.fee]] fits';
 comment on column recon.fee_lines.overcharged is 'fee - contract_fee; < 0: it cost less';
 comment on column recon.fee_lines.contract is 'the rate it was compared with';

@@ -43,6 +43,9 @@ create or replace macro in_ratio(m, up, down, exp_from, exp_to) as
 create or replace macro normal_reference(r) as
     nullif(ltrim(upper(trim(r)), '#0'), '');
 
+-- A text as it may be shown; null where it is about a person and was sealed before it was archived.
+create or replace macro told(t) as case when starts_with(t, 'kvitt:') then null else t end;
+
 -- Whether a payment method is what [[source.method]] names. A method of several words, "nets/creditcards", is each of them too.
 create or replace macro method_is(method, match) as
     (lower(coalesce(method, '')) glob lower(match) or '/' || lower(coalesce(method, '')) || '/' glob '*/' || lower(match) || '/*');

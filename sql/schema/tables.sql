@@ -122,6 +122,18 @@ create table payout_lines (
     row_off_minor bigint, -- by how much the row's own columns disagree; null: nothing to compare
     country varchar using compression dictionary, text varchar using compression dictionary, locator varchar using compression dictionary, blob_id bigint, row_no bigint, run_no integer
 );
+-- What a provider's own account of us says, where it has one: what it held each time it was asked, and what moved on it.
+-- Nothing is booked from either.
+create table provider_balances (
+    source varchar, account_id varchar, currency varchar, asked_at timestamp, available_minor bigint, pending_minor bigint,
+    blob_id bigint, locator varchar, run_no integer
+);
+create table provider_movements (
+    source varchar, movement_id varchar, account_id varchar, provider_type varchar, event_at timestamp, currency varchar,
+    initial_minor bigint, deducted_minor bigint, result_minor bigint,              -- > 0 is to us; initial + deducted = result
+    commission_minor bigint, repayment_minor bigint, reserve_minor bigint,         -- of what is deducted, what is no fee
+    order_key varchar, event_key varchar, payout_id varchar, locator varchar, blob_id bigint, run_no integer
+);
 create table line_words (source varchar, provider_type varchar, provider_detail varchar, kind varchar, from_run integer, to_run integer);
 create table line_matches (
     line_id uuid, source varchar, payout_id varchar, document_id varchar, rung varchar, state varchar, -- matched | held_document | not_delivered
@@ -209,7 +221,8 @@ create table erp_documents (
     erp_date date,       -- where the ERP booked it on another day
     body varchar,        -- what is sent, until it is answered
     parts varchar,       -- what else was made for it, as JSON
-    why varchar          -- of a failed one
+    why varchar,         -- of a failed one
+    content varchar      -- of an order: the digest of what it says, or 'off' when it was cancelled
 );
 -- Which document of the ERP an entry is in. Entries in files are told by through_run instead.
 create table erp_entries (entry_id uuid, erp_document_id varchar);
@@ -264,6 +277,18 @@ create table aliases (
     learned_by varchar, learned_at timestamp, run_no integer, forgotten_by varchar, forgotten_at timestamp, forgotten_run integer
 );
 
+---------- what became of what is about persons
+
+-- Who had someone's data erased, when and why; note has the keyed hashes that keep them erased, and nothing of the person.
+create table erasures (
+    erasure_id varchar, kind varchar, -- erase | retention
+    what varchar, persons bigint, orders bigint, reason varchar, erased_by varchar, erased_at timestamp, note varchar, run_no integer
+);
+create table holds (
+    hold_id varchar, what varchar, source varchar, from_date date, to_date date, reason varchar, held_by varchar, held_at timestamp,
+    released_by varchar, released_at timestamp, released_reason varchar, note varchar, run_no integer
+);
+
 ---------- what the next booking has to look at
 
 create table todo_documents (document_id varchar);
@@ -301,19 +326,39 @@ create table set_accounts (account smallint, name varchar);
 create schema recon;
 
 -- Lines of payouts, of any source and read in the last week, that seem to settle a sale or a refund and whose
--- references no document answers to: what a shop may be asked about (a Late stage's Follow query).
+-- references no document answers to: what a shop may be asked about (a Late stage's Follow query). A document that
+-- only shares a number, in another currency or too small for the line, is another shop's and answers to nothing.
 create macro lines_without_document(now) as table
-with keys as (select distinct normal from document_keys)
-select l.source, l.line_id, l.payout_id, l.order_key, l.event_key, l.order_reference, l.other_references,
-    l.currency, l.gross_minor, l.event_at
-from payout_lines as l
-where l.gross_minor <> 0 and coalesce(l.order_key, l.event_key, l.order_reference) is not null
-    and l.run_no > coalesce((select max(run_no) from runs where started_at < now::timestamp - interval 7 days), 0)
-    and l.line_id not in (select line_id from line_matches where state = 'matched')
-    and coalesce(normal_reference(l.order_key), '') not in (select normal from keys where normal is not null)
-    and coalesce(normal_reference(l.event_key), '') not in (select normal from keys where normal is not null)
-    and not exists (
-        select 1 from unnest(string_split(concat_ws('|', l.order_reference, l.other_references), '|')) as u (r)
-        where normal_reference(u.r) in (select normal from keys where normal is not null)
-            or payment_reference(u.r) in (select normal from keys where normal is not null)
-    );
+with unknown as (
+
+    select l.source, l.line_id, l.payout_id, l.order_key, l.event_key, l.order_reference, l.other_references,
+        l.currency, l.gross_minor, l.event_at
+    from payout_lines as l
+    where l.gross_minor <> 0 and coalesce(l.order_key, l.event_key, l.order_reference) is not null
+        and l.run_no > coalesce((select max(run_no) from runs where started_at < now::timestamp - interval 7 days), 0)
+        and l.line_id not in (select line_id from line_matches where state = 'matched')
+
+),
+
+names as (
+
+    select line_id, normal_reference(order_key) as normal, null as currency, null as minor from unknown
+    union all
+    select line_id, normal_reference(event_key), null, null from unknown
+    union all
+    select line_id, unnest([normal_reference(r), payment_reference(r)]), currency, abs(gross_minor)
+    from (select line_id, currency, gross_minor, unnest(string_split(concat_ws('|', order_reference, other_references), '|')) as r from unknown)
+
+),
+
+answered as (
+
+    select distinct n.line_id
+    from names as n
+    inner join document_keys as k on k.normal = n.normal
+    left join documents as d on d.document_id = k.document_id
+    where n.minor is null or d.currency is null or d.amount_minor is null or (d.currency = n.currency and d.amount_minor >= n.minor)
+
+)
+
+select * from unknown where line_id not in (select line_id from answered);

@@ -32,7 +32,9 @@ ours as (
     inner join set_sources as s using (source)
     left join document_states as t using (document_id)
     where ((d.kind = 'delivery' and s.invoices) or (d.kind = 'refund' and s.refunds))
-        and coalesce(t.state, '') <> 'booked'
+        and (coalesce(t.state, '') <> 'booked'
+            -- Booked as a sale of its own on a decision that was taken back.
+            or d.document_id in (select document_id from decisions where kind = 'duplicate_sale' and action = 'accept' and undone_run is not null))
 
 ),
 

@@ -4,7 +4,7 @@
 
 create or replace temp table document_sales as
 -- Which accounts a group's country, customer and rate lead to. The closest row of [[sales]] wins:
--- a business buyer falls back to the consumer row where VAT is charged or at home.
+-- a business buyer falls back to the consumer row where VAT is charged, at home, and outside the EU, where rate 0 is everyone's.
 select
     g.document_id, g.class, g.country, g.rate_bp,
     arg_min({'sales': s.sales, 'vat': s.vat},
@@ -17,7 +17,7 @@ inner join set_sales as s on
     s.rate_bp = g.rate_bp
     and (s.country = g.country or (s.country = '*' and not is_eu(g.country)))
     and (s.customer = d.customer
-        or (s.customer = 'consumer' and (g.rate_bp > 0 or g.country = (select country from set_company))))
+        or (s.customer = 'consumer' and (g.rate_bp > 0 or g.country = (select country from set_company) or not is_eu(g.country))))
 
 where g.class = 'goods'
 

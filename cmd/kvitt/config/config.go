@@ -30,11 +30,19 @@ type Config struct {
 	VaultKey string // opens the vault of tokens: an age identity or a passphrase; "" for the key file
 	// BankStatements is the folder of the bank's camt.053 files, absolute; "" for none.
 	BankStatements string
+	Retention      Retention
 	Warnings       []Warning // in file order
 	Digest         string    // SHA-256 of Redacted, lower-case hex
 
 	redacted       []byte
 	bankStatements string // as written
+}
+
+// Retention is the [retention] section: how long what is about persons can be read.
+type Retention struct {
+	Accounting string // archive, ledger and receipts; nothing of it is removed
+	Personal   string // what is about persons in what was booked
+	Unbooked   string // the same of orders that came to nothing; "" as Personal
 }
 
 // A SourceConfig is one [[source]] block, as far as fetching cares.

@@ -22,6 +22,7 @@ const (
 	inSales          sectionKind = "sales"
 	inFee            sectionKind = "source.fee"
 	inBank           sectionKind = "bank"
+	inRetention      sectionKind = "retention"
 	inFX             sectionKind = "fx"
 	inOrderNumber    sectionKind = "order_number"
 	inERP            sectionKind = "erp"
@@ -47,7 +48,7 @@ var known = []struct {
 	header string // as people write it
 	keys   []string
 }{
-	{atTop, "the top of the file", []string{"data_dir", "company", "source", "accounts", "sales", "sales_file", "bank", "fx", "order_number", "erp", "schedule", "serve", "notify", "vault_key"}},
+	{atTop, "the top of the file", []string{"data_dir", "company", "source", "accounts", "sales", "sales_file", "bank", "retention", "fx", "order_number", "erp", "schedule", "serve", "notify", "vault_key"}},
 	{inCompany, "[company]", []string{"name", "org_number", "country", "currency", "time_zone", "fiscal_year"}},
 	{inSource, "[[source]]", []string{"name", "provider", "flows", "base_url", "fee_vat", "currency", "unmatched", "inbox", "start_date", "follow_days", "accounts", "method", "line_type", "fee", "schedule"}},
 	{inSourceAccounts, "[source.accounts]", append(slices.Clone(roles), "loan")},
@@ -57,6 +58,7 @@ var known = []struct {
 	{inAccounts, "[accounts]", []string{"rounding", "fx_gain", "fx_loss", "suspense", "gift_cards", "reverse_charge_out", "reverse_charge_in", "tolerance"}},
 	{inSales, "[[sales]]", []string{"country", "customer", "vat_rate", "sales", "vat", "oss"}},
 	{inBank, "[bank]", []string{"statements"}},
+	{inRetention, "[retention]", []string{"accounting", "personal", "unbooked"}},
 	{inFX, "[fx]", []string{"rates_file", "currencies"}},
 	{inOrderNumber, "[order_number]", []string{"pattern"}},
 	{inERP, "[erp]", []string{"provider", "mode", "aggregate", "series", "auto_post", "period", "locked_through"}},

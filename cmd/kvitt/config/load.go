@@ -92,6 +92,7 @@ func (r *reader) config(file section) *Config {
 	c.Serve = r.serve(file)
 	c.Notify = r.notify(file)
 	c.bankStatements, c.BankStatements = r.bank(file)
+	c.Retention = r.retention(file, c.Settings.Company.Country)
 	c.Settings = transform.Settings{
 		Company:   co,
 		Sales:     r.sales(file, co, blocks),

@@ -14,14 +14,15 @@ import (
 // A redacted is what the archive keeps of a configuration. Paths are as written, so that
 // the same settings in another folder, or on another machine, are the same settings.
 type redacted struct {
-	Version  int                `json:"version"`
-	DataDir  string             `json:"data_dir"`
-	Settings transform.Settings `json:"settings"`
-	Sources  []redactedSource   `json:"sources"`
-	ERP      redactedERP        `json:"erp"`
-	Schedule map[string]string  `json:"schedule,omitempty"`
-	Serve    string             `json:"serve_listen"`
-	Bank     string             `json:"bank_statements,omitempty"`
+	Version   int                `json:"version"`
+	DataDir   string             `json:"data_dir"`
+	Settings  transform.Settings `json:"settings"`
+	Sources   []redactedSource   `json:"sources"`
+	ERP       redactedERP        `json:"erp"`
+	Schedule  map[string]string  `json:"schedule,omitempty"`
+	Serve     string             `json:"serve_listen"`
+	Bank      string             `json:"bank_statements,omitempty"`
+	Retention Retention          `json:"retention,omitzero"`
 }
 
 // A redactedSource shows the keys that are no secret and stand in the file as they are.
@@ -67,7 +68,7 @@ func Restore(data []byte) (transform.Settings, error) {
 
 // seal fills in what is derived from everything else. dataDir is as written.
 func (c *Config) seal(dataDir string) error {
-	out := redacted{Version: 1, DataDir: dataDir, Settings: c.Settings, Schedule: c.Schedule, Serve: c.Serve.Listen, Bank: c.bankStatements}
+	out := redacted{Version: 1, DataDir: dataDir, Settings: c.Settings, Schedule: c.Schedule, Serve: c.Serve.Listen, Bank: c.bankStatements, Retention: c.Retention}
 	for _, s := range c.Sources {
 		keys, hidden := split(s.Extract.Keys, s.plain)
 		out.Sources = append(out.Sources, redactedSource{
