@@ -397,13 +397,17 @@ var chapters = []struct{ title, query string }{
 		from recon.payout_lines as l where l.line_id in ({{lines}}) order by l.event_date, l.payout_id, l.line_id`},
 	{"booked by", `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, major(p.amount_minor, c.currency) as amount, p.rule
 		from found_entries as e inner join found_postings as p using (entry_id) cross join set_company as c order by e.book_date, e.entry_id, p.line`},
+	{"rows booked, by account", `select s.account, coalesce(n.name, '') as name, s.role, major(sum(s.amount_minor)::bigint, any_value(o.currency)) as amount, sum(s.postings)::bigint as postings
+		from class_sums as s inner join line_classes as c using (class_no) left join set_accounts as n using (account) cross join set_company as o
+		where c.payout_document in ({{documents}}) group by s.account, n.name, s.role order by s.account, s.role`},
 	{"corrected later", `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, r.run_id
 		from found_entries as e left join runs as r using (run_no) where e.corrects is not null order by e.book_date, e.entry_id`},
 	{bytesTitle, `select distinct x.of, b.sha256 as archive_sha256, x.locator, b.key, b.fetched_at
 		from found_bytes as x inner join blobs as b using (blob_id) order by x.of, x.locator`},
-	{"in the ERP", `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at
-		from erp_documents as d inner join found_postings as p on p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
-		where (d.document_id is null or d.document_id = p.document_id or d.document_id = p.book) order by 1`},
+	{"in the ERP", `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at from erp_documents as d
+		where d.document_id in ({{documents}}) or d.book in ({{documents}})
+			or exists (select 1 from found_postings as p where p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
+				and (d.document_id is null or d.document_id = p.document_id or d.document_id = p.book)) order by 1`},
 	{"on the bank statement", `select account, booked_date, currency, amount, payout_id, match_rule, difference, verdict, reference, text from recon.bank_lines
 		where line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents)) order by booked_date`},
 	{"what sets it apart in the proof", `select source, currency, since, until, document_id, reason, amount from kept_proof_differences where document_id in (select document_id from found_documents) order by since`},

@@ -57,6 +57,14 @@ var allowed = map[string][]string{
 	"duplicate_sale":           {"duplicate", "accept"},
 }
 
+// ActionsFor lists the actions that an exception of a kind takes; isLine: it is about a payout line.
+func ActionsFor(kind string, isLine bool) []string {
+	if isLine {
+		return append(slices.Clone(forLines), forAll...)
+	}
+	return Answers(kind)
+}
+
 var (
 	forLines   = []string{"match", "account", "kind"}
 	forAll     = []string{"ignore", "retry"}
@@ -260,10 +268,7 @@ func (w *work) findException(ctx context.Context, ref string) (openException, er
 func (w *work) decisionOn(ctx context.Context, x openException, d Decision) (decisionNote, error) {
 	word, arg := splitAction(d.As)
 	n := decisionNote{Exception: x.id, Kind: x.kind, Source: x.source, Document: x.document, Line: x.line, Action: word, Amount: x.amount}
-	can := Answers(x.kind)
-	if x.line != "" {
-		can = append(slices.Clone(forLines), forAll...)
-	}
+	can := ActionsFor(x.kind, x.line != "")
 	if !slices.Contains(can, word) {
 		return n, fmt.Errorf("%w: %s cannot be resolved as %q; it takes %s", ErrUsage, x.kind, d.As, strings.Join(can, ", "))
 	}

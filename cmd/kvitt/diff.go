@@ -10,6 +10,7 @@ import (
 
 	"github.com/kvitt/kvitt/cmd/kvitt/config"
 	"github.com/kvitt/kvitt/extract/all"
+	"github.com/kvitt/kvitt/pipeline"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
@@ -90,26 +91,11 @@ func (a *app) diffCommand() *cobra.Command {
 
 // diffRuns shows the postings between two runs.
 func (a *app) diffRuns(cmd *cobra.Command, db *duck.DB, refs []string) error {
-	var numbers []int64
-	for _, ref := range refs {
-		found, err := db.Texts(cmd.Context(), "select run_no::varchar from main.runs where run_id = $ref or starts_with(run_id, $ref) or run_no::varchar = $ref order by run_id <> $ref, run_no", duck.Named("ref", ref))
-		switch {
-		case err != nil:
-			return err
-		case len(found) == 0:
-			return fmt.Errorf("%w: no run %q; kvitt status lists the last ones", errUsage, ref)
-		}
-		var n int64
-		if _, err := fmt.Sscan(found[0], &n); err != nil {
-			return err
-		}
-		numbers = append(numbers, n)
+	d, err := pipeline.DiffRuns(cmd.Context(), db, refs...)
+	if err != nil {
+		return err
 	}
-	from, to := numbers[0]-1, numbers[0]
-	if len(numbers) == 2 {
-		from, to = min(numbers[0], numbers[1]), max(numbers[0], numbers[1])
-	}
-	between := fmt.Sprintf("p.run_no > %d and p.run_no <= %d", from, to)
+	between := fmt.Sprintf("p.run_no > %d and p.run_no <= %d", d.From.No, d.To.No)
 	columns := "e.run_id, e.entry_id, e.kind, e.text, e.corrects, p.*"
 	if a.format == "table" {
 		columns = "p.book_date, left(p.entry_id::varchar, 8) as entry, e.text, p.account, p.role, p.amount, p.country, p.vat_rate"
@@ -124,21 +110,25 @@ func (a *app) diffRuns(cmd *cobra.Command, db *duck.DB, refs []string) error {
 	}
 	if len(t.Rows) == 0 {
 		fmt.Fprintln(a.stdout, "nothing was booked")
-		return nil
-	}
-	if err := a.show(t); err != nil {
+	} else if err := a.show(t); err != nil {
 		return err
 	}
 	if more {
 		fmt.Fprintln(a.stdout, "… and more; --format csv has all of it")
 	}
-	sums, _, err := db.Table(cmd.Context(), `select p.account, coalesce(n.name, '') as name, sum(p.amount) as amount, count(*) as postings
-		from recon.postings as p left join main.set_accounts as n using (account) where `+between+" group by all order by 1", 0)
-	if err != nil {
-		return err
+	for _, x := range []struct {
+		title string
+		t     duck.Table
+	}{{"by account", d.Accounts}, {"payouts", d.Payouts}, {"exceptions", d.Exceptions}, {"decisions", d.Decisions}} {
+		if len(x.t.Rows) == 0 {
+			continue
+		}
+		fmt.Fprintf(a.stdout, "\n%s\n", x.title)
+		if err := a.show(x.t); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintln(a.stdout)
-	return a.show(sums)
+	return nil
 }
 
 // diffWith shows by account, country and rate what another configuration would change.

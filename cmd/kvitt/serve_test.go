@@ -442,6 +442,146 @@ func TestServeKilledAtAnyMomentFollowsWhatItAnswered(t *testing.T) {
 	b.env.kvitt("verify").want(t, 0)
 }
 
+// Ten thousand calls while a run is on: the shop's answer to that run is held back until all of them were made.
+// None is lost, none is booked twice, and the process is no larger for them.
+func TestABurstWhileARunIsOn(t *testing.T) {
+	t.Parallel()
+	n, senders := 10_000, 50
+	if testing.Short() {
+		n = 2000
+	}
+	shopHas := newButik(t, 60, "http://127.0.0.1:1/butik")
+	inner := shop.Serve(shopHas.shop, shop.Options{Prefix: "/butik"})
+	var held, reached sync.Once
+	open, on := make(chan struct{}), make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached.Do(func() { close(on) })
+		select {
+		case <-open:
+		case <-r.Context().Done():
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	release := func() { held.Do(func() { close(open) }) }
+	t.Cleanup(srv.Close)
+	t.Cleanup(release)
+	text, err := os.ReadFile(shopHas.env["KVITT_CONFIG"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(shopHas.env["KVITT_CONFIG"], bytes.Replace(text, []byte("http://127.0.0.1:1/butik"), []byte(srv.URL+"/butik"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary(t), "serve")
+	cmd.Env = []string{"HOME=" + shopHas.dir, "PATH=" + os.Getenv("PATH")}
+	for k, v := range shopHas.env {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	var log buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	eventually(t, "it listens: "+log.String(), func() bool { return listening.MatchString(log.String()) })
+	url := listening.FindStringSubmatch(log.String())[1]
+	if code := shopHas.call(url, shopHas.ids[0]); code != http.StatusOK {
+		t.Fatalf("the first call: %d", code)
+	}
+	<-on
+	before := resident(t, cmd.Process.Pid)
+	began := time.Now()
+	var calls sync.WaitGroup
+	for s := range senders {
+		calls.Go(func() {
+			for i := s; i < n; i += senders {
+				if code := shopHas.call(url, shopHas.ids[i%len(shopHas.ids)]); code != http.StatusOK {
+					t.Errorf("call %d: %d", i, code)
+					return
+				}
+			}
+		})
+	}
+	calls.Wait()
+	took := time.Since(began)
+	if _, m := get(t, url+"/metrics"); !strings.Contains(m, "kvitt_run_running 1") {
+		t.Error("no run was on while they came")
+	}
+	grown := resident(t, cmd.Process.Pid) - before
+	t.Logf("%d calls in %v, %d MB more", n, took, grown>>20)
+	if grown > 64<<20 {
+		t.Errorf("%d calls took %d MB", n, grown>>20)
+	}
+	release()
+	eventually(t, "nothing waits any more", func() bool {
+		_, m := get(t, url+"/metrics")
+		return strings.Contains(m, "kvitt_webhooks_waiting 0") && strings.Contains(m, "kvitt_run_running 0")
+	})
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("asked to end: %v\n%s", err, &log)
+	}
+	once, twice := 0, 0
+	for _, r := range shopHas.env.rows(t, "select order_id, count(*) from recon.documents where kind = 'delivery' group by order_id") {
+		if r[1] == "1" {
+			once++
+		} else {
+			twice++
+		}
+	}
+	if once != len(shopHas.ids) || twice > 0 {
+		t.Errorf("of %d orders %d are booked once, %d more than once", len(shopHas.ids), once, twice)
+	}
+	undisturbed := newButik(t, 60, "")
+	want := digest(t, undisturbed.env.kvitt("run").must(t, 0, 3))
+	if got := digest(t, shopHas.env.kvitt("run").must(t, 0, 3)); got != want {
+		t.Errorf("digest %s, undisturbed %s", got, want)
+	}
+}
+
+// resident is how much memory a process has, in bytes.
+func resident(t *testing.T, pid int) int64 {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		t.Skipf("no /proc here: %v", err)
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// systemd itself says whether the unit and the timer are right.
+func TestSystemdReadsTheUnits(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not here (Debian's package is systemd): the units are not verified")
+	}
+	dir := t.TempDir()
+	unit := env{}.kvitt("serve", "--print", "systemd").want(t, 0).out
+	timer, service, ok := strings.Cut(env{}.kvitt("serve", "--print", "timer").want(t, 0).out, "# ---- kvitt-run.service\n")
+	if !ok {
+		t.Fatal("the timer has no service")
+	}
+	var files []string
+	for name, text := range map[string]string{"kvitt.service": unit, "kvitt-run.timer": timer, "kvitt-run.service": regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(service, "")} {
+		// The program is where the unit says on the machine it is for, and not here.
+		text = regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAllString(text, "ExecStart="+analyze)
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	if out, err := exec.Command(analyze, append([]string{"verify"}, files...)...).CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // With --setup it begins without a configuration, serves the pages that write one, and goes on with
 // the rest as soon as there is one. A configuration that changes is served anew; a wrong one is not.
 func TestServeBeginsWithoutAConfigurationAndFollowsIt(t *testing.T) {

@@ -33,6 +33,8 @@ type books struct {
 	replacing chan struct{}
 	failed    error // of the last try to open
 	failedAt  stamp
+
+	background sync.WaitGroup // what opens copies and plans by them
 }
 
 // A stamp tells one published copy from another.
@@ -111,7 +113,7 @@ func (b *books) open(ctx context.Context, newest bool) (*shelf, error) {
 		}
 		if b.replacing == nil {
 			b.replacing = make(chan struct{})
-			go b.replace(st)
+			b.background.Go(func() { b.replace(st) })
 		}
 		wait := b.replacing
 		keep := b.cur != nil && !newest

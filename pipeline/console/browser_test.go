@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"github.com/kvitt/kvitt/cmd/kvitt/config"
@@ -127,7 +128,7 @@ func TestScreenshots(t *testing.T) {
 	run := first(some.page("/runs"), `href="(/runs/[^"]+)"`)
 	for name, path := range map[string]string{
 		"overview": "/", "payouts": "/payouts", "payout": payout, "exceptions": "/exceptions", "exception": exception, "explain": "/explain?q=10001",
-		"plan": "/plan", "proof": "/proof", "open-items": "/open-items", "oss": "/oss", "runs": "/runs", "run": run, "sql": "/sql",
+		"plan": "/plan", "proof": "/proof", "open-items": "/open-items", "oss": "/oss", "runs": "/runs", "run": run, "runs-diff": "/runs/diff", "sql": "/sql",
 		"setup": "/setup", "setup-test": "/setup/test", "setup-sync": "/setup/sync", "setup-sales": "/setup/sales", "audit": "/audit",
 	} {
 		if path == "" {
@@ -137,6 +138,14 @@ func TestScreenshots(t *testing.T) {
 		b.goTo(path)
 		b.shoot(name)
 	}
+	// Swedish says the same in more letters.
+	if _, err := chromedp.Call(ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": "sv"}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{"payout": payout, "exception": exception, "plan": "/plan", "proof": "/proof", "runs": "/runs", "setup": "/setup", "exceptions": "/exceptions", "overview": "/"} {
+		b.goTo(path)
+		b.shoot(name + "-sv")
+	}
 	dark := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}
 	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, dark); err != nil {
 		t.Fatal(err)
@@ -145,6 +154,8 @@ func TestScreenshots(t *testing.T) {
 	b.shoot("overview-dark")
 	b.goTo(payout)
 	b.shoot("payout-dark")
+	b.goTo(exception)
+	b.shoot("exception-dark")
 }
 
 // projectOf is what the command makes of a configuration.

@@ -202,6 +202,7 @@ func (c *console) routes() {
 	c.page("GET /open-items", c.openItems)
 	c.page("GET /oss", c.oss)
 	c.page("GET /runs", c.runs)
+	c.page("GET /runs/diff", c.diffRuns)
 	c.page("GET /runs/{id}", c.run)
 	c.page("GET /sql", c.sqlDesk)
 	c.page("GET /setup", c.setup)

@@ -60,6 +60,12 @@ func TestSQLDeskStaysInside(t *testing.T) {
 		"checkpoint", "force checkpoint", "vacuum", "begin", "commit", "prepare p as select 1", "execute p", "call pragma_version(); drop table main.payouts", "select 1; drop table main.payouts", "select 1; select 2",
 		"select getenv('HOME')", "select * from duckdb_secrets() where false; set threads = 1", "with x as (insert into main.payouts select * from main.payouts returning 1) select * from x",
 		"select * from query('drop table main.payouts')", "select * from query_table('/etc/passwd')", "explain analyze delete from main.payouts", "select * from read_duckdb('" + work + "')", "",
+		"from enable_logging()", "from \"enable_logging\"(storage = 'file', storage_config = {'path': '" + dir + "/log'})", "select * from ENABLE_PROFILING/* */ (format = 'json', save_location = '" + dir + "/out.csv')", "from disable_logging -- x\n ()",
+		"from checkpoint()", "from force_checkpoint()", "from truncate_duckdb_logs()", "select write_log('x')", "select sleep_ms(1)", "select pg_sleep(1)", "from query('from enable_' || 'logging()')", "from query_table('payouts')",
+		"select * from json_execute_serialized_sql(json_serialize_sql('select * from read_text(''/etc/passwd'')'))", "from duckdb_secrets()", "from which_secret('s3://x', 's3')",
+		"explain copy (select 1) to '" + filepath.Join(dir, "out.csv") + "'", "/* select 1 */ copy (select 1) to '" + filepath.Join(dir, "out.csv") + "' -- from", "select 1 /* ; drop table main.payouts", "pivot main.payouts on source using sum(amount_minor)",
+		"describe select * from read_csv('/etc/passwd')", "summarize select * from read_csv('/etc/passwd')", "explain analyze insert into main.meta values ('x', 'y')", "select * from read_ndjson_objects('/etc/passwd')", "select load_aws_credentials()", "from dbgen(sf = 1)",
+		"select " + strings.Repeat("not ", 4000) + "true", "select " + strings.Repeat("[", 4000) + strings.Repeat("]", 4000),
 	} {
 		code, body := b.post("/sql", url.Values{"sql": {q}})
 		if code != http.StatusBadRequest {
@@ -90,8 +96,11 @@ func TestSQLDeskIsBounded(t *testing.T) {
 	if code != 400 || time.Since(began) > 30*time.Second {
 		t.Errorf("forever: %d after %s: %s", code, time.Since(began), short(plain(body), 300))
 	}
-	if code, body := b.post("/sql", url.Values{"sql": {"select list(range) from range(200000000)"}}); code != 400 {
-		t.Errorf("all memory: %d %s", code, short(plain(body), 300))
+	for _, q := range []string{"select list(range) from range(200000000)", "with recursive t as (select 1 as n union all select n + 1 from t) select count(*) from t", "select * from repeat_row(1, num_rows = 100000000000)", "select * from range(1000) a, range(1000) b, range(1000) c order by random()"} {
+		began := time.Now()
+		if code, body := b.post("/sql", url.Values{"sql": {q}}); code != 400 || time.Since(began) > 30*time.Second {
+			t.Errorf("%s: %d after %s: %s", q, code, time.Since(began), short(plain(body), 300))
+		}
 	}
 	b.page("/")
 }

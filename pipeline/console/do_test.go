@@ -204,6 +204,7 @@ func TestANewCopyIsRead(t *testing.T) {
 	if b.c.books.cur == old {
 		t.Error("the old copy is still read")
 	}
+	b.c.books.background.Wait()
 	left, err := os.ReadDir(filepath.Join(dir, "data", "published"))
 	if err != nil {
 		t.Fatal(err)

@@ -69,13 +69,13 @@ func (c *console) start(w http.ResponseWriter, r *http.Request, v *view, title, 
 	}
 	c.jobs.mu.Unlock()
 
-	q := *p
-	q.Progress = j.progress
-	q.Log = slog.New(jobLog{j, p.Log.Handler()})
+	// It was loaded for this job alone. A copy of it would not do: its ERP asks the project it was built with.
+	p.Progress = j.progress
+	p.Log = slog.New(jobLog{j, p.Log.Handler()})
 	row := v.row
 	v.row.Outcome = "begun"
 	go func() {
-		says, err := c.guard(func() (string, error) { return work(c.Context, &q, j) })
+		says, err := c.guard(func() (string, error) { return work(c.Context, p, j) })
 		if err != nil {
 			row.Outcome = "failed: " + short(err.Error(), 300)
 		} else {

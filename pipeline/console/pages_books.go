@@ -294,6 +294,7 @@ func (c *console) payout(w http.ResponseWriter, r *http.Request, v *view) error 
 type exceptionsData struct {
 	Kinds        []row
 	Rows         []row
+	Decided      []row
 	Pager        pager
 	Kind, Source string
 }
@@ -311,7 +312,10 @@ func (c *console) exceptions(w http.ResponseWriter, r *http.Request, v *view) er
 		}
 		d.Pager = v.pager(len(d.Rows), v.offset()+len(d.Rows) < total)
 		d.Pager.Total = total
-		return nil
+		if v.offset() == 0 {
+			d.Decided, _, err = s.rows(r.Context(), "select exception_id, exception_kind, action, answer, reason, document_id, decided_by, decided_at, status, undone_by from recon.decisions where action <> 'retry' order by decided_at desc, decision_id desc limit 20", 0)
+		}
+		return err
 	})
 	if err != nil {
 		return err
@@ -360,7 +364,17 @@ type exceptionData struct {
 	Wrong     string
 	History   []auditRow
 	PayoutURL string
+	Decided   row // the decision that is in force
+	// What it can be decided as: with one click, and with something to fill in.
+	Clicks, Answers []string
 }
+
+// The newest decision on an exception, with what the exception was about.
+const decidedQuery = `
+	select d.decision_id, d.exception_id, d.exception_kind, d.source, d.document_id, d.line_id, d.decided_at, d.decided_by, d.action, d.answer, d.reason as why, d.status, d.undone_by, d.undone_at,
+		p.currency, main.major(d.amount_minor, p.currency) as amount, d.decided_at::date as since, '0' as age
+	from recon.decisions as d left join (select document_id, currency from main.documents union all select document_id, currency from main.payouts) as p using (document_id)
+	where d.exception_id = $id order by d.decided_at desc, d.decision_id desc limit 1`
 
 const exceptionQuery = `select x.*, opened_at::date as since, date_diff('day', opened_at, (select max(started_at) from main.runs)) as age from recon.exceptions as x where exception_id = $id::uuid`
 
@@ -377,8 +391,34 @@ func (c *console) exception(w http.ResponseWriter, r *http.Request, v *view) err
 		if d.X, err = s.one(r.Context(), exceptionQuery, "id", id); err != nil {
 			return err
 		}
+		// What a decision settled is an exception no longer, and can be undone all the same.
+		decided, err := s.one(r.Context(), decidedQuery, "id", id)
+		if err != nil {
+			return err
+		}
+		if decided != nil && decided["status"] == "in force" {
+			d.Decided = decided
+		}
+		if d.X == nil && decided != nil {
+			d.X = decided
+			d.X["kind"], d.X["reason"], d.X["status"] = decided["exception_kind"], "", "resolved"
+			if decided["status"] != "in force" {
+				d.X["status"] = decided["status"]
+			}
+		}
 		if d.X == nil {
 			return none
+		}
+		if d.X["status"] != "open" && d.Decided == nil {
+			// Raised again, after a decision was taken back or the matter came back, it has an ID of its own.
+			again, err := s.one(r.Context(), "select exception_id from main.exceptions where status = 'open' and kind = $kind and document_id = $doc limit 1", "kind", d.X["kind"], "doc", d.X["document_id"])
+			if err != nil {
+				return err
+			}
+			if again != nil && d.X["line_id"] == "" {
+				http.Redirect(w, r, "/exceptions/"+again["exception_id"], http.StatusSeeOther)
+				return errShown
+			}
 		}
 		if d.X["line_id"] != "" {
 			p, err := s.one(r.Context(), "select source, payout_id from main.payout_lines where line_id = $id::uuid", "id", d.X["line_id"])
@@ -397,7 +437,15 @@ func (c *console) exception(w http.ResponseWriter, r *http.Request, v *view) err
 		return err
 	}
 	v.Title = v.Word(d.X["kind"])
-	if c.Resolve != nil {
+	for _, a := range pipeline.ActionsFor(d.X["kind"], d.X["line_id"] != "") {
+		switch a {
+		case "accept", "keep", "retry":
+			d.Clicks = append(d.Clicks, a)
+		default:
+			d.Answers = append(d.Answers, a)
+		}
+	}
+	if c.Resolve != nil && d.X["status"] == "open" {
 		if err := c.read(r.Context(), func(s *shelf) error {
 			return s.with(r.Context(), func(db *duck.DB) (err error) {
 				d.Causes, err = c.Resolve.Causes(r.Context(), db, pipeline.KnownException{ID: id, Kind: d.X["kind"], Document: d.X["document_id"], Reason: d.X["reason"],
@@ -685,6 +733,53 @@ func (c *console) runs(w http.ResponseWriter, r *http.Request, v *view) error {
 		return err
 	}
 	c.render(w, v, "runs", d)
+	return nil
+}
+
+type diffData struct {
+	Runs       []row
+	Of, Until  string // as asked
+	Diff       pipeline.RunDiff
+	Accounts   grid
+	Exceptions grid
+	Payouts    grid
+	Decisions  grid
+}
+
+// diffRuns compares two runs as kvitt diff does.
+func (c *console) diffRuns(w http.ResponseWriter, r *http.Request, v *view) error {
+	v.Title = v.T("What changed between two runs")
+	d := diffData{Of: v.Query.Get("from"), Until: v.Query.Get("to")}
+	err := c.read(r.Context(), func(s *shelf) (err error) {
+		if d.Runs, _, err = s.rows(r.Context(), lastRunsQuery, listLimit); err != nil {
+			return err
+		}
+		var refs []string
+		for _, ref := range []string{d.Of, d.Until} {
+			if ref != "" {
+				refs = append(refs, ref)
+			}
+		}
+		if len(refs) == 0 && len(d.Runs) > 0 {
+			d.Until = d.Runs[0]["run_id"]
+			refs = []string{d.Until}
+		}
+		return s.with(r.Context(), func(db *duck.DB) (err error) {
+			d.Diff, err = pipeline.DiffRuns(r.Context(), db, refs...)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	d.Of, d.Until = d.Diff.From.ID, d.Diff.To.ID
+	table := func(t duck.Table) grid {
+		g := grid{V: v, Table: t, Links: explained, Words: wordy, More: len(t.Rows) > 200}
+		g.Table.Rows = t.Rows[:min(len(t.Rows), 200)]
+		return g
+	}
+	d.Accounts, d.Exceptions, d.Payouts, d.Decisions = table(d.Diff.Accounts), table(d.Diff.Exceptions), table(d.Diff.Payouts), table(d.Diff.Decisions)
+	c.render(w, v, "runs_diff", d)
 	return nil
 }
 

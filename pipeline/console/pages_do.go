@@ -174,7 +174,7 @@ func (c *console) plan(w http.ResponseWriter, r *http.Request, v *view) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errAsked, err)
 	}
-	d := planData{CanReverse: c.Reverse != nil, Exp: exponent(p), Currency: p.Settings.Company.Currency, Target: p.TargetName}
+	d := planData{CanReverse: c.Reverse != nil && p.Outbox != nil, Exp: exponent(p), Currency: p.Settings.Company.Currency, Target: p.TargetName}
 	err = c.read(r.Context(), func(s *shelf) (err error) {
 		if d.Plan, err = s.plan(r.Context(), p); err != nil {
 			return err

@@ -287,6 +287,7 @@ type grid struct {
 type gridCell struct {
 	Label, Text, Link string
 	Numeric, Null     bool
+	Date              bool
 }
 
 // Rows are the cells of the table as people read them.
@@ -295,7 +296,7 @@ func (g grid) Rows() [][]gridCell {
 	for i, r := range g.Table.Rows {
 		for j, x := range r {
 			name := g.Table.Columns[j]
-			cell := gridCell{Label: g.V.Word(name), Text: x.Text, Numeric: g.Table.Numeric[j], Null: x.IsNull}
+			cell := gridCell{Label: g.V.Word(name), Text: x.Text, Numeric: g.Table.Numeric[j], Null: x.IsNull, Date: dateForm.MatchString(x.Text)}
 			switch {
 			case cell.Numeric && strings.Contains(x.Text, "."):
 				cell.Text = g.V.Amount(x.Text)
@@ -324,4 +325,4 @@ func (g grid) Heads() []gridCell {
 var explained = map[string]string{"document_id": "/explain?q=", "order_number": "/explain?q=", "matched_document": "/explain?q=", "voucher": "/explain?q=",
 	"erp_document_id": "/explain?q=", "bank_reference": "/explain?q=", "entry": "/explain?q=", "payout_id": "/explain?q="}
 
-var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true}
+var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true}

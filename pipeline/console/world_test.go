@@ -156,6 +156,7 @@ func open(t *testing.T, o Options) *browser {
 	}
 	srv := httptest.NewServer(c.handler())
 	t.Cleanup(srv.Close)
+	t.Cleanup(c.books.background.Wait)
 	t.Cleanup(func() {
 		// A job that is still at work would write into a folder that is taken away.
 		for range 600 {

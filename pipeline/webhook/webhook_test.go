@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kvitt/kvitt/extract"
+	"github.com/kvitt/kvitt/extract/adyen"
 	"github.com/kvitt/kvitt/extract/centra"
 	"github.com/kvitt/kvitt/extract/mollie"
 	"github.com/kvitt/kvitt/extract/qliro"
@@ -81,6 +82,8 @@ func start(t *testing.T) *receiver {
 			src("qliro", qliro.Source(), nil, "in-the-url", "its-successor"),
 			src("svea", svea.Source(), nil, "svea-secret"),
 			src("open", svea.Source(), nil),
+			src("adyen-python", adyen.Source(), map[string]string{"hmac_key": "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"}),
+			src("adyen-java", adyen.Source(), map[string]string{"hmac_key": "9064450A8892A093D9E97EFCC9639DE31B74F3A7803135555A3C96F5A57915D6"}),
 		},
 	})
 	srv := httptest.NewServer(h)
@@ -196,6 +199,38 @@ func TestWhatIsBelievedAndWhatIsAnswered(t *testing.T) {
 				t.Error("the secret is on disk")
 			}
 		})
+	}
+}
+
+// The vectors that Adyen's own libraries publish, through the handler: believed and answered as Adyen wants it, and
+// with one thing changed refused and kept nowhere.
+func TestAdyensPublishedSignatures(t *testing.T) {
+	r := start(t)
+	for _, tt := range []struct{ source, psp, account, reference, event, value, signature string }{
+		{"adyen-python", "7914073381342284", "TestMerchant", "TestPayment-1407325143704", "AUTHORISATION", "1130", "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0="},
+		{"adyen-java", "test_REPORT_AVAILABLE", "Magento2Rik", "testMerchantRef1", "REPORT_AVAILABLE", "0", "NuEkADFmlCC6VgX+wcoPAegIWxVPNBPCuKlM4Hzo5qc="},
+	} {
+		body := fmt.Sprintf(`{"live":"false","notificationItems":[{"NotificationRequestItem":{"additionalData":{"hmacSignature":%q},"amount":{"currency":"EUR","value":%s},
+			"eventCode":%q,"merchantAccountCode":%q,"merchantReference":%q,"pspReference":%q,"success":"true","reason":"whatever"}}]}`,
+			tt.signature, tt.value, tt.event, tt.account, tt.reference, tt.psp)
+		if code, answer := r.post(t, "/hooks/"+tt.source, body, "Content-Type", "application/json"); code != http.StatusOK || answer != "[accepted]" {
+			t.Errorf("%s: %d %q", tt.source, code, answer)
+		}
+		for what, forged := range map[string]string{
+			"another amount": strings.Replace(body, `"value":`+tt.value, `"value":9`+tt.value, 1), "another account": strings.Replace(body, tt.account, tt.account+"X", 1),
+			"another event": strings.Replace(body, tt.event, "REFUND", 1), "no signature": strings.Replace(body, "hmacSignature", "hmac", 1),
+		} {
+			if code, answer := r.post(t, "/hooks/"+tt.source, forged, "Content-Type", "application/json", "X-Forwarded-For", "203.0.113."+fmt.Sprint(len(what))); code != http.StatusUnauthorized || strings.Contains(answer, "accepted") {
+				t.Errorf("%s, %s: %d %q", tt.source, what, code, answer)
+			}
+		}
+		other := map[string]string{"adyen-python": "adyen-java", "adyen-java": "adyen-python"}[tt.source]
+		if code, _ := r.post(t, "/hooks/"+other, body, "Content-Type", "application/json", "X-Forwarded-For", "203.0.113.99"); code != http.StatusUnauthorized {
+			t.Errorf("%s by the key of %s: %d", tt.source, other, code)
+		}
+	}
+	if w := r.waiting(); len(w) != 0 {
+		t.Errorf("none of them names a report of ours, and %v waits", w)
 	}
 }
 

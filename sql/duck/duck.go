@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 
@@ -202,12 +203,19 @@ func (db *DB) One(ctx context.Context, query string, args []any, dst ...any) (fo
 // ErrNotAQuery is returned by OnlyQuery.
 var ErrNotAQuery = errors.New("this is not one query that only reads")
 
+// doing are functions that a select may call and that do something all the same: they log, profile, wait, or run
+// a text as SQL, in which any of the others may be pieced together.
+var doing = regexp.MustCompile(`(?is)\b(enable_\w+|disable_\w+|truncate_duckdb_logs|(?:force_)?checkpoint|write_log|sleep_ms|pg_sleep|query|query_table|json_execute_serialized_sql)"?(?:\s|/\*.*?\*/|--[^\n]*\n)*\(`)
+
 // OnlyQuery says whether text is exactly one statement, and one that reads: select, with, from,
 // describe, summarize, show, explain. A sealed reader could do no harm with anything else; this says
 // so in words before it fails in DuckDB's.
 //
 // Errors: ErrNotAQuery; DuckDB's own for what it cannot parse.
 func (db *DB) OnlyQuery(ctx context.Context, text string) error {
+	if m := doing.FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%w: %s does something, or runs a text as a query", ErrNotAQuery, strings.ToLower(m[1]))
+	}
 	return db.conn.Raw(func(c any) error {
 		conn, ok := c.(*duckdb.Conn)
 		if !ok {
