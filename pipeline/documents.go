@@ -301,6 +301,7 @@ func (b *documentPlan) facts() error {
 		return nil
 	}
 	exp := ledger.Exponent
+	known := map[string]bool{}
 	err := b.w.db.Each(b.ctx, `
 		select d.document_id, d.source, d.kind, coalesce(d.order_id, ''), coalesce(d.order_number, ''), coalesce(d.reference, ''), d.country, d.customer = 'business', d.currency, d.amount_minor
 		from documents as d where d.document_id in (select document_id from erp_documents where status in ('planned', 'failed') and kind in ('order', 'invoice', 'credit_invoice'))`,
@@ -311,6 +312,7 @@ func (b *documentPlan) facts() error {
 			if err := scan(&doc, &source, &kind, &orderID, &number, &reference, &country, &business, &currency, &amount); err != nil {
 				return err
 			}
+			known[doc] = true
 			for _, d := range b.sales[doc] {
 				d.Sale.Source, d.Sale.Country, d.Sale.Business = source, country, business
 				d.Sale.OrderNumber = orderNumber(b.w.Settings.Number, source, orderID, number, reference)
@@ -329,7 +331,38 @@ func (b *documentPlan) facts() error {
 			}
 			return nil
 		})
-	return err
+	if err != nil {
+		return err
+	}
+	return b.gone(known)
+}
+
+// gone fills in the sales whose document its source took back: an order that was cancelled after it was delivered, say. What it
+// was is told by its name and by what is booked of it.
+func (b *documentPlan) gone(known map[string]bool) error {
+	for doc, ds := range b.sales {
+		if known[doc] {
+			continue
+		}
+		source, rest, _ := strings.Cut(doc, "/")
+		kind, ref, _ := strings.Cut(rest, "/")
+		number := ""
+		if _, err := b.w.db.One(b.ctx, `select coalesce(order_number, order_id) from documents where kind = 'order' and source = $s and (order_id = $r or doc_ref = $r) limit 1`,
+			[]any{duck.Named("s", source), duck.Named("r", ref)}, &number); err != nil {
+			return err
+		}
+		for _, d := range ds {
+			d.Sale.Source, d.Sale.OrderNumber, d.Sale.Country = source, number, b.w.Settings.Company.Country
+			for _, p := range b.pieces[d.Group] {
+				if p.country != "" {
+					d.Sale.Country = p.country
+				}
+			}
+			d.Sale.Net = kind == "delivery" && d.Kind == load.KindCredit
+			d.Text = strings.TrimSpace("Taken back, " + source + " order " + number)
+		}
+	}
+	return nil
 }
 
 func pieceText(p piece) string {

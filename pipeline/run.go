@@ -345,16 +345,20 @@ func (w *work) countLines(ctx context.Context, touched string) error {
 				case when m.state in ('matched', 'not_delivered') and coalesce(l.row_off_minor, 0) = 0 then split_part(m.document_id, '/', 1) end as document_source,
 				case when coalesce(l.row_off_minor, 0) <> 0 then 'suspense' when m.state in ('matched', 'not_delivered') then 'receivable'
 					when m.state is null and s.unmatched = 'receivable' then 'receivable' else 'suspense' end as fate,
-				sum(l.gross_minor)::bigint as gross_minor, coalesce(sum(m.rounding_minor), 0)::bigint as rounding_minor, count(*) as lines
+				case when m.state in ('matched', 'not_delivered') and d.currency = l.sold_currency and coalesce(l.row_off_minor, 0) = 0 then d.currency else l.currency end as currency,
+				sum(case when m.state in ('matched', 'not_delivered') and d.currency = l.sold_currency and d.currency <> l.currency and coalesce(l.row_off_minor, 0) = 0
+					then sign(l.gross_minor)::bigint * m.amount_minor else l.gross_minor end)::bigint as gross_minor,
+				coalesce(sum(m.rounding_minor), 0)::bigint as rounding_minor, count(*) as lines
 			from payout_lines as l
 			inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
 			inner join set_sources as s on s.source = l.source
 			inner join line_words as w on w.source = l.source and w.kind in ('sale', 'refund') and p.booked_run between w.from_run and coalesce(w.to_run, 2147483647)
 				and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
 			left join line_matches as m on m.line_id = l.line_id
+			left join documents as d on d.document_id = m.document_id and l.sold_currency is not null
 			where l.run_no >= {{since}} and p.document_id in (select document_id from touched)
 				and p.status = 'booked' and l.gross_minor <> 0
-			group by l.source, l.payout_id, document_source, fate;
+			group by l.source, l.payout_id, document_source, fate, 5;
 		update payouts as p set line_exceptions = coalesce((select sum(x.n) from exception_sums as x where x.source = p.source and x.payout_id = p.payout_id), 0)
 		where p.document_id in (select document_id from touched)`, "{{since}}", fmt.Sprint(since)))
 }

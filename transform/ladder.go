@@ -29,6 +29,7 @@ type Line struct {
 	Amount             int64  // minor units, > 0
 	At                 time.Time
 	RowOff             int64 // its own columns disagree by this: nothing is matched on it
+	Converted          bool  // Amount is what was sold, in another currency than is paid: there is no öre to round
 	Candidates         []Candidate
 }
 
@@ -40,6 +41,7 @@ type Candidate struct {
 	Rung         int
 	Evidence     string // the key they share
 	SameCurrency bool
+	Converted    bool // in the currency that the provider converted from
 	At           time.Time
 	OrderID      string
 	Shop         bool // a shop's document: what is paid at once may be delivered in several parts
@@ -121,6 +123,13 @@ func (l Line) unsure() int {
 }
 
 func climb(l Line, b *OpenItems, tolerance int64) (*Match, *Issue) {
+	if l.Converted {
+		tolerance = 0
+		l.Candidates = slices.Clone(l.Candidates)
+		for i, c := range l.Candidates { // what is in the currency it was paid in is another amount
+			l.Candidates[i].SameCurrency = c.Converted
+		}
+	}
 	if l.RowOff != 0 {
 		return nil, &Issue{Line: l.ID, Source: l.Source, Payout: l.Payout, Kind: "unmatched_line",
 			Reason:     "the row's gross, fees and net disagree, so the amount it settles is not sure",

@@ -65,7 +65,7 @@ func (b *booking) match() {
 	var lines []Line
 	err := b.db.Each(b.ctx, `
 		select c.line_id::varchar, c.source, c.payout_id, coalesce(c.settles, ''), c.amount, coalesce(c.event_at, timestamp '1970-01-01'), c.row_off,
-			c.rung, c.evidence, c.document_id, c.document_kind, c.state, coalesce(c.document_amount, 0), coalesce(c.document_at, timestamp '1970-01-01'), coalesce(c.order_id, ''), c.same_currency, c.is_shop
+			c.rung, c.evidence, c.document_id, c.document_kind, c.state, coalesce(c.document_amount, 0), coalesce(c.document_at, timestamp '1970-01-01'), coalesce(c.order_id, ''), c.same_currency, c.is_shop, c.is_converted
 		from candidates as c
 		where c.line_id not in (select line_id from plain_matches)
 		order by c.paid_date, c.source, c.payout_id, c.line_id, c.rung, c.document_id`,
@@ -73,17 +73,20 @@ func (b *booking) match() {
 			var l Line
 			var c Candidate
 			var at, docAt time.Time
-			var amount int64
-			if err := scan(&l.ID, &l.Source, &l.Payout, &l.Settles, &l.Amount, &at, &l.RowOff,
-				&c.Rung, &c.Evidence, &c.Document, &c.Kind, &c.State, &amount, &docAt, &c.OrderID, &c.SameCurrency, &c.Shop); err != nil {
+			var amount, lineAmount int64
+			if err := scan(&l.ID, &l.Source, &l.Payout, &l.Settles, &lineAmount, &at, &l.RowOff,
+				&c.Rung, &c.Evidence, &c.Document, &c.Kind, &c.State, &amount, &docAt, &c.OrderID, &c.SameCurrency, &c.Shop, &c.Converted); err != nil {
 				return err
 			}
-			l.At, c.At = at, docAt
+			l.Amount, l.At, c.At = lineAmount, at, docAt
 			book.Amount[c.Document] = amount
 			if len(lines) == 0 || lines[len(lines)-1].ID != l.ID {
 				lines = append(lines, l)
 			}
 			last := &lines[len(lines)-1]
+			if c.Converted {
+				last.Amount, last.Converted = lineAmount, true
+			}
 			last.Candidates = append(last.Candidates, c)
 			return nil
 		})

@@ -125,9 +125,14 @@ func splitOrder(docs []saleDocument, tolerance int64) (rows []groupRow, holds []
 					parts, ok = []Group{{Class: "rounding", Gross: d.amount.Int64}}, true
 				}
 				if !ok {
-					holds = append(holds, hold{d.id, "document_does_not_add_up",
+					h := hold{d.id, "document_does_not_add_up",
 						fmt.Sprintf("it has no lines, and its %s cannot be split over the %s that are left of the order", d.money(d.amount.Int64), d.money(gross(ordered))),
-						max(d.amount.Int64-gross(ordered), 0), "", "ask the provider what was delivered"})
+						max(d.amount.Int64-gross(ordered), 0), "", "ask the provider what was delivered"}
+					if len(ordered) == 0 {
+						h.Text = fmt.Sprintf("neither it nor its order has lines: the VAT of its %s is not known", d.money(d.amount.Int64))
+						h.Suggestion = fmt.Sprintf("where a shop says what was sold, let it deliver the sales and keep flows = [\"payouts\"] for %s; otherwise ask the provider what was delivered", d.source)
+					}
+					holds = append(holds, h)
 					continue
 				}
 				give(d, parts, "split of the order's lines in proportion")

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -232,6 +233,14 @@ func TestAWholeDeliveryWithItsRoundingCanBeRefunded(t *testing.T) {
 	rows, holds := splitOrder(docs, 100)
 	if len(holds) > 0 || len(rows) == 0 {
 		t.Errorf("rows %+v, holds %+v; want the refund of 100.01 split", rows, holds)
+	}
+}
+
+// A payment that states no lines is no riddle for the provider: the shop knows its VAT.
+func TestASaleWithoutAnyLinesNamesTheShop(t *testing.T) {
+	_, holds := splitOrder([]saleDocument{doc("order", "o", 13300), doc("delivery", "d", 13300)}, 100)
+	if len(holds) != 1 || !strings.Contains(holds[0].Text, "VAT of its 133.00") || !strings.Contains(holds[0].Suggestion, "shop") {
+		t.Errorf("%+v", holds)
 	}
 }
 

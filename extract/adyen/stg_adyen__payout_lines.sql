@@ -75,6 +75,8 @@ select
         else case when abs(adyen_converted(shopper_gross, "Exchange Rate", "Gross Currency", "Net Currency") - fee - net) <= 1 then 0
             else adyen_converted(shopper_gross, "Exchange Rate", "Gross Currency", "Net Currency") - fee - net end
     end as row_off_minor,
+    case when shopper_gross <> 0 and "Gross Currency" <> "Net Currency" then upper(trim("Gross Currency")) end as sold_currency,
+    case when shopper_gross <> 0 and "Gross Currency" <> "Net Currency" then shopper_gross end as sold_minor,
     null::varchar as country,
     case when "Psp Reference" is null then "Modification Reference" end as text
 

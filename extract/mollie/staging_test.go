@@ -88,7 +88,9 @@ func sek(v string) string { return `{"currency": "SEK", "value": "` + v + `"}` }
 func TestListedLines(t *testing.T) {
 	for name, tt := range map[string]struct{ list, item, want string }{
 		"a payment by its amount":                   {"payments", `"id": "tr_1", "amount": ` + sek("125.00"), "payment 12500 SEK"},
-		"a payment in another currency":             {"payments", `"id": "tr_1", "amount": {"currency": "EUR", "value": "10.00"}, "settlementAmount": ` + sek("112.35"), "payment 11235 SEK"},
+		"a payment in another currency":             {"payments", `"id": "tr_1", "amount": {"currency": "EUR", "value": "10.00"}, "settlementAmount": ` + sek("112.35"), "payment 11235 SEK of 1000 EUR"},
+		"a refund in another currency":              {"refunds", `"id": "re_1", "status": "refunded", "amount": {"currency": "eur", "value": "10.00"}, "settlementAmount": ` + sek("-112.35"), "refund -11235 SEK of -1000 EUR"},
+		"one that came back":                        {"refunds", `"id": "re_1", "status": "failed", "amount": {"currency": "EUR", "value": "10.00"}, "settlementAmount": ` + sek("112.35"), "returned-refund 11235 SEK of 1000 EUR"},
 		"numbers instead of texts":                  {"payments", `"id": "tr_1", "amount": {"currency": "sek", "value": 125.5}`, "payment 12550 SEK"},
 		"yen have no decimals":                      {"payments", `"id": "tr_1", "amount": {"currency": "JPY", "value": "125"}`, "payment 125 JPY"},
 		"an amount finer than its currency is none": {"payments", `"id": "tr_1", "amount": ` + sek("1.005"), "payment ? SEK"},
@@ -110,7 +112,7 @@ func TestListedLines(t *testing.T) {
 			"chargeback-reversal 1000 SEK"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := staged(t, "stg_mollie__payout_lines.sql", "select concat_ws(' ', provider_type, coalesce(gross_minor::varchar, '?'), coalesce(currency, '?')) from rows where net_minor is not distinct from gross_minor",
+			got := staged(t, "stg_mollie__payout_lines.sql", "select concat_ws(' ', provider_type, coalesce(gross_minor::varchar, '?'), coalesce(currency, '?'), 'of ' || sold_minor || ' ' || sold_currency) from rows where net_minor is not distinct from gross_minor",
 				stored{1, "settlement_lines/stl_1/" + tt.list, `{"count": 1, "_embedded": {"` + tt.list + `": [{` + tt.item + `}]}}`})
 			same(t, got, tt.want)
 		})

@@ -114,6 +114,10 @@ listed as materialized (
             when 'chargeback-reversal' then abs(magnitude)
             else magnitude
         end as gross_minor,
+        -- What Mollie converted, as it was sold.
+        case when currency <> upper(item.amount.currency) and magnitude <> 0 then upper(item.amount.currency) end as sold_currency,
+        case when currency <> upper(item.amount.currency) and magnitude <> 0
+            then case when type in ('refund', 'chargeback') then -1 when type in ('returned-refund', 'chargeback-reversal') then 1 else sign(magnitude)::bigint end * abs(amount) end as sold_minor,
         0::bigint as fee_minor,
         0::bigint as fee_vat_minor,
         upper(coalesce(nullif(item.shippingAddress.country, ''), nullif(item.billingAddress.country, ''), nullif(item.countryCode, ''))) as country,

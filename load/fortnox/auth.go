@@ -42,8 +42,9 @@ type keptToken struct {
 	Using time.Time `json:"using,omitzero"`
 }
 
-// slack is how long before its end a token is renewed.
-const slack = 60 * time.Second
+// lasts is how long a token that ends after life is used: renewed a minute before, or a tenth of its life where that is short.
+// One that lives for less than a minute would else be renewed for every request.
+func lasts(life time.Duration) time.Duration { return life - min(life/10, time.Minute) }
 
 type auth struct {
 	t *Target
@@ -57,7 +58,7 @@ type auth struct {
 func (a *auth) get(ctx context.Context, refused string) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.token != "" && a.token != refused && a.t.o.Wall().Add(slack).Before(a.expiry) {
+	if a.token != "" && a.token != refused && a.t.o.Wall().Before(a.expiry) {
 		return a.token, nil
 	}
 	if a.t.o.TenantID != "" {
@@ -95,7 +96,7 @@ func (a *auth) fromVault(ctx context.Context, refused string) (string, error) {
 		if err := load1(b); err != nil {
 			return nil, err
 		}
-		if kept.AccessToken != refused && a.t.o.Wall().Add(slack).Before(kept.Expiry) {
+		if kept.AccessToken != refused && a.t.o.Wall().Before(kept.Expiry) {
 			return b, nil // another process renewed it
 		}
 		if kept.RefreshToken == "" {
@@ -249,7 +250,7 @@ func (a *auth) once(ctx context.Context, form url.Values) (got keptToken, again 
 	if resp.StatusCode/100 == 2 && jsonErr == nil && said.AccessToken != "" {
 		got = said.keptToken
 		got.Using = time.Time{}
-		got.Expiry = a.t.o.Wall().Add(seconds(string(said.ExpiresIn))).UTC()
+		got.Expiry = a.t.o.Wall().Add(lasts(seconds(string(said.ExpiresIn)))).UTC()
 		return got, false, nil
 	}
 	switch {

@@ -118,7 +118,7 @@ func (t *Target) do(ctx context.Context, method, path string, q url.Values, cont
 		case status == http.StatusTooManyRequests:
 			t.win.refused(retryAfter(header))
 			last = fmt.Errorf("fortnox %s: it answers 429, too many requests", path)
-		case status == http.StatusUnauthorized && renewed < 3 && !hasCode(answer):
+		case status == http.StatusUnauthorized && renewed < 5 && !hasCode(answer):
 			refused, renewed = token, renewed+1 // it ran out, or was taken back
 			last = readError(status, answer)
 			continue

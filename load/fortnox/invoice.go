@@ -332,6 +332,12 @@ func (t *Target) credit(ctx context.Context, d load.Document, body wireInvoice, 
 		return nil, err
 	}
 	original := got.Invoice
+	if original != nil && body.YourOrderNumber == "" { // its order is gone from where it was sold
+		body.YourOrderNumber = original.YourOrderNumber
+		if body.ExternalInvoiceReference1 == "" {
+			body.ExternalInvoiceReference1 = original.ExternalInvoiceReference1
+		}
+	}
 	if original == nil || bool(original.Cancelled) || !bool(original.Booked) {
 		return post()
 	}
@@ -383,8 +389,12 @@ func (t *Target) credit(ctx context.Context, d load.Document, body wireInvoice, 
 			return nil, err
 		}
 		c := there.Invoice
-		// One that carries no reference of ours and is not booked is what a crash left of ours.
-		if c == nil || bool(c.Booked) || bool(c.Cancelled) || strings.HasPrefix(c.token(t.tokenField()), "kvitt:") {
+		// One that is not booked, and carries no reference of ours or that of the original, which is copied, is what a
+		// crash left of ours.
+		if c == nil || bool(c.Booked) || bool(c.Cancelled) {
+			return post()
+		}
+		if ref := c.token(t.tokenField()); strings.HasPrefix(ref, "kvitt:") && ref != original.token(t.tokenField()) && ref != reference(d.ID) {
 			return post()
 		}
 		if !again && !t.crediting(d.Sale.Credits) {

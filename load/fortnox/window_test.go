@@ -140,3 +140,13 @@ func TestWindowAfterRefusals(t *testing.T) {
 		t.Error("what a 429 said is not waited for")
 	}
 }
+
+// A token of half a minute is used for half a minute, and one of an hour not to its last second.
+func TestTokensAreUsedWhileTheyLive(t *testing.T) {
+	if got := lasts(30 * time.Second); got != 27*time.Second {
+		t.Errorf("30 s: %v", got)
+	}
+	if got := lasts(time.Hour); got != 59*time.Minute {
+		t.Errorf("an hour: %v", got)
+	}
+}

@@ -55,7 +55,7 @@ func (r *Retry) RoundTrip(req *http.Request) (*http.Response, error) {
 		if ctx.Err() != nil && err != nil {
 			return nil, ctx.Err()
 		}
-		if !worthAnother(resp, err) {
+		if !worthAnother(resp, err) && !(try < cutTries && wasCut(resp)) {
 			return resp, err
 		}
 		wait := r.wait(resp, try)
@@ -73,6 +73,17 @@ func (r *Retry) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// cutTries is how often an answer is asked for that seems to end too early: what is so every time is the provider's own.
+const cutTries = 3
+
+func wasCut(resp *http.Response) bool {
+	if resp == nil {
+		return false
+	}
+	m, ok := resp.Body.(*memory)
+	return ok && m.cut
 }
 
 // repeatable reports whether asking twice is the same as asking once.

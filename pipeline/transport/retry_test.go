@@ -71,6 +71,23 @@ func halfChunked(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
+// cutJSON answers JSON without its end, with a length that fits it or none at all.
+func cutJSON(length string) answer {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if length != "" {
+			w.Header().Set("Content-Length", length)
+			io.WriteString(w, `{"a": [`)
+			return
+		}
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		io.WriteString(conn, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"+`{"a": [{"b": {}}`)
+		conn.Close()
+	}
+}
+
 func reset(w http.ResponseWriter, r *http.Request) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -154,6 +171,8 @@ func TestRetry(t *testing.T) {
 		{name: "404 is an answer", answers: []answer{status(404, "")}, status: 404, body: "Not Found", tries: 1},
 		{name: "401 is an answer", answers: []answer{status(401, "1")}, status: 401, body: "Unauthorized", tries: 1},
 		{name: "half a body is asked for again", answers: []answer{halfBody, halfChunked, ok}, waits: []time.Duration{first, 2 * first}, status: 200, body: "whole", tries: 3},
+		{name: "JSON that ends too early is too", answers: []answer{cutJSON("7"), cutJSON(""), status(200, "")}, waits: []time.Duration{first, 2 * first}, status: 200, body: "OK", tries: 3},
+		{name: "JSON that always does is an answer", answers: []answer{cutJSON("7")}, waits: []time.Duration{first, 2 * first}, status: 200, body: `{"a": [`, tries: 3},
 		{name: "half a body to the end is an error", answers: []answer{halfBody}, opts: transport.Options{MaxTries: 2}, waits: []time.Duration{first}, err: io.ErrUnexpectedEOF, tries: 2},
 		{name: "a slow answer is given up and asked for again", answers: []answer{slow, ok}, opts: transport.Options{TryTimeout: 50 * time.Millisecond}, waits: []time.Duration{first}, status: 200, body: "whole", tries: 2},
 		{name: "an answer that never comes", answers: []answer{slow}, opts: transport.Options{TryTimeout: 20 * time.Millisecond, MaxTries: 2}, waits: []time.Duration{first}, err: context.DeadlineExceeded, tries: 2},

@@ -3,10 +3,12 @@ package transport
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -44,7 +46,7 @@ func (w *Whole) RoundTrip(req *http.Request) (*http.Response, error) {
 	if int64(len(body)) > w.MaxBody {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, w.MaxBody)
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = &memory{bytes.NewReader(body), resp.StatusCode == http.StatusOK && isCut(body, resp)}
 	resp.Request = req // not the copy, whose context has ended
 	return resp, nil
 }
@@ -55,4 +57,32 @@ func (w *Whole) say(ctx context.Context, err error) error {
 		return fmt.Errorf("%w (%v): %w", errTryTimeout, w.Timeout, context.DeadlineExceeded)
 	}
 	return err
+}
+
+// A memory is a body that was read whole.
+type memory struct {
+	*bytes.Reader
+	cut bool // it ends too early
+}
+
+func (*memory) Close() error { return nil }
+
+// isCut reports whether the end of body is missing, though nothing in its frame says so: a server or a proxy in between may
+// announce no length, or that of what it has. JSON ends with its bracket; where no length is announced all of it is looked
+// at, and a report of rows ends with one that is whole.
+func isCut(body []byte, resp *http.Response) bool {
+	typ := resp.Header.Get("Content-Type")
+	unframed := resp.ProtoMajor == 1 && resp.ContentLength < 0 && len(resp.TransferEncoding) == 0 && !resp.Uncompressed
+	text := bytes.TrimSpace(body)
+	switch {
+	case len(text) == 0:
+		return strings.Contains(typ, "json")
+	case text[0] != '{' && text[0] != '[':
+		return unframed && strings.Contains(typ, "csv") && body[len(body)-1] != '\n'
+	}
+	if end := text[len(text)-1]; end != '}' && end != ']' {
+		return true
+	}
+	var all json.RawMessage
+	return unframed && errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&all), io.ErrUnexpectedEOF)
 }

@@ -29,12 +29,12 @@ rows as (
     select source, currency, since, null, document_id, 'carried in from before the first payout that is here', -minor from openings
     union all
     -- Settled by the provider's word, of no document that is known or booked.
-    select p.source, p.currency, p.paid_date, null, p.document_id, x.lines || ' lines on suspense', x.gross_minor
+    select p.source, coalesce(x.currency, p.currency), p.paid_date, null, p.document_id, x.lines || ' lines on suspense', x.gross_minor
     from main.payout_settles as x
     inner join main.payouts as p on p.source = x.source and p.payout_id = x.payout_id
     where x.fate = 'suspense'
     union all
-    select coalesce(x.document_source, p.source), p.currency, p.paid_date, null, p.document_id, 'lines rounded to their documents', x.rounding_minor
+    select coalesce(x.document_source, p.source), coalesce(x.currency, p.currency), p.paid_date, null, p.document_id, 'lines rounded to their documents', x.rounding_minor
     from main.payout_settles as x
     inner join main.payouts as p on p.source = x.source and p.payout_id = x.payout_id
     where x.rounding_minor <> 0
@@ -48,14 +48,15 @@ rows as (
     inner join main.entry_rows as e using (entry_id)
     where p.role in ('receivable', 'clearing') and e.book_date <> e.event_date
     union all
-    select coalesce(x.document_source, c.source), c.currency, c.event_date, c.book_date, c.payout_document,
+    select coalesce(x.document_source, c.source), coalesce(x.currency, c.currency), c.event_date, c.book_date, c.payout_document,
         'booked on ' || c.book_date || ', its period being locked', -x.minor
     from (
-        select class_no, role, null as document_source, sum(amount_currency_minor)::bigint as minor from main.class_sums where role in ('receivable', 'clearing') group by all
+        select s.class_no, s.role, null as document_source, case when s.role = 'receivable' then k.counter_currency end as currency, sum(s.amount_currency_minor)::bigint as minor
+        from main.class_sums as s inner join main.line_classes as k using (class_no) where s.role in ('receivable', 'clearing') group by all
         union all
-        select class_no, 'receivable', source_of, minor from main.settled_for_others
+        select class_no, 'receivable', source_of, currency, minor from main.settled_for_others
         union all
-        select class_no, 'receivable', null, -minor from main.settled_for_others
+        select class_no, 'receivable', null, currency, -minor from main.settled_for_others
     ) as x
     inner join main.line_classes as c using (class_no)
     where c.event_date <> c.book_date
@@ -91,13 +92,13 @@ events as (
     where role in ('receivable', 'clearing')
     group by 1, 2, 3
     union all
-    select c.source, c.currency, c.book_date, sum(s.amount_currency_minor) filter (s.role = 'receivable'), sum(s.amount_currency_minor) filter (s.role = 'clearing'), 0, 0, 0, 0
+    select c.source, case when s.role = 'receivable' then coalesce(c.counter_currency, c.currency) else c.currency end, c.book_date, sum(s.amount_currency_minor) filter (s.role = 'receivable'), sum(s.amount_currency_minor) filter (s.role = 'clearing'), 0, 0, 0, 0
     from main.class_sums as s
     inner join main.line_classes as c using (class_no)
     where s.role in ('receivable', 'clearing')
     group by 1, 2, 3
     union all
-    select unnest([x.source_of, c.source]), c.currency, c.book_date, unnest([x.minor, -x.minor]), 0, 0, 0, 0, 0
+    select unnest([x.source_of, c.source]), x.currency, c.book_date, unnest([x.minor, -x.minor]), 0, 0, 0, 0, 0
     from main.settled_for_others as x
     inner join main.line_classes as c using (class_no)
     union all
@@ -108,7 +109,7 @@ events as (
     where d.kind in ('delivery', 'refund') and s.state in ('booked', 'held') and d.event_date is not null and d.currency is not null
     group by 1, 2, 3
     union all
-    select coalesce(x.document_source, p.source), p.currency, p.paid_date, 0, 0, -x.gross_minor, 0, 0, 0
+    select coalesce(x.document_source, p.source), coalesce(x.currency, p.currency), p.paid_date, 0, 0, -x.gross_minor, 0, 0, 0
     from main.payout_settles as x
     inner join main.payouts as p on p.source = x.source and p.payout_id = x.payout_id
     union all

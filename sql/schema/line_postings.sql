@@ -48,7 +48,7 @@ union all
 
 select
     b.class_no, b.line_id as entry_id, 6::utinyint as line, c.counter_role as role, c.counter_account as account, coalesce(b.counter_home, b.counter) as amount_minor, b.counter as amount_currency_minor,
-    coalesce(b.settles, c.payout_document) as document_id, c.source, c.payout_document as book, c.event_date, c.book_date, c.currency, c.text, c.rule, c.blob_id, b.row_no, b.locator, b.run_no
+    coalesce(b.settles, c.payout_document) as document_id, c.source, c.payout_document as book, c.event_date, c.book_date, coalesce(c.counter_currency, c.currency) as currency, c.text, c.rule, c.blob_id, b.row_no, b.locator, b.run_no
 from {{lines}} as b
 inner join {{classes}} as c using (class_no)
 where c.counter_role is not null and (b.counter <> 0 or b.counter_home <> 0)

@@ -98,7 +98,7 @@ create table payouts (
 -- looked for), or nothing that is known, which is on suspense. The proof reads these few rows and not the lines.
 create table payout_settles (
     source varchar, payout_id varchar, document_source varchar, fate varchar, -- receivable | suspense
-    gross_minor bigint, rounding_minor bigint, lines bigint
+    currency varchar, gross_minor bigint, rounding_minor bigint, lines bigint
 );
 -- What the console's lists and sums are read from, so that a page costs the same on a thousand lines and on a
 -- million: per payout, of all its lines as recon.payout_lines has them (major units), and of its open exceptions.
@@ -120,6 +120,7 @@ create table payout_lines (
     method varchar using compression dictionary, event_at timestamp, order_reference varchar, order_key varchar, event_key varchar, other_references varchar using compression dictionary,
     currency varchar using compression dictionary, gross_minor bigint, fee_minor bigint, fee_vat_minor bigint, net_minor bigint,
     row_off_minor bigint, -- by how much the row's own columns disagree; null: nothing to compare
+    sold_currency varchar using compression dictionary, sold_minor bigint, -- the gross before the provider converted it; null: it did not
     country varchar using compression dictionary, text varchar using compression dictionary, locator varchar using compression dictionary, blob_id bigint, row_no bigint, run_no integer
 );
 -- What a provider's own account of us says, where it has one: what it held each time it was asked, and what moved on it.
@@ -161,9 +162,9 @@ create table posting_rows (
 -- What payout lines are booked by, when they are booked first: nearly every row of a ledger. They come by the
 -- million and differ in their amounts only, so what many have in common is said once, in their class, and the
 -- postings of a line are columns of one row. Amounts in company currency are null where they are the same.
-create table line_classes (
+create table line_classes ( -- counter_currency: of the counter account, where the provider converted what it settles
     class_no integer, source varchar, payout_document varchar, kind varchar, currency varchar, event_date date, book_date date,
-    text varchar, rule varchar, counter_role varchar, counter_account smallint, clearing smallint, fee_account smallint, fee_vat_account smallint,
+    text varchar, rule varchar, counter_role varchar, counter_account smallint, counter_currency varchar, clearing smallint, fee_account smallint, fee_vat_account smallint,
     reverse_in smallint, reverse_out smallint, rounding_account smallint, fx_gain smallint, fx_loss smallint, blob_id bigint, run_no integer
 );
 create table booked_lines (
@@ -178,11 +179,11 @@ create table class_sums (class_no integer, role varchar, account smallint, amoun
 
 -- What lines of one source settled of another's documents: a shop's sales, paid out by a provider.
 create view settled_for_others as
-select b.class_no, split_part(b.settles, '/', 1) as source_of, sum(b.counter)::bigint as minor
+select b.class_no, split_part(b.settles, '/', 1) as source_of, coalesce(any_value(c.counter_currency), any_value(c.currency)) as currency, sum(b.counter)::bigint as minor
 from booked_lines as b
 inner join line_classes as c using (class_no)
 where not starts_with(b.settles, c.source || '/')
-group by all;
+group by b.class_no, split_part(b.settles, '/', 1);
 
 create view entries as
 select * from entry_rows
@@ -314,7 +315,7 @@ from (
     union all
     select run_no, hash(entry_id, line, book_date, account, role, amount_minor, currency, amount_currency_minor, source, document_id, country, rate_bp, book, rule)::hugeint as h from posting_rows
     union all
-    select run_no, hash(class_no, source, payout_document, kind, currency, event_date, book_date, text, rule, counter_role, counter_account, clearing,
+    select run_no, hash(class_no, source, payout_document, kind, currency, event_date, book_date, text, rule, counter_role, counter_account, counter_currency, clearing,
         fee_account, fee_vat_account, reverse_in, reverse_out, rounding_account, fx_gain, fx_loss)::hugeint as h from line_classes
     union all
     select run_no, hash(line_id, class_no, net, fee, fee_vat, counter, rounding, net_home, fee_home, fee_vat_home, counter_home, rounding_home,
@@ -332,7 +333,7 @@ create macro lines_without_document(now) as table
 with unknown as (
 
     select l.source, l.line_id, l.payout_id, l.order_key, l.event_key, l.order_reference, l.other_references,
-        l.currency, l.gross_minor, l.event_at
+        coalesce(l.sold_currency, l.currency) as currency, coalesce(l.sold_minor, l.gross_minor) as gross_minor, l.event_at
     from payout_lines as l
     where l.gross_minor <> 0 and coalesce(l.order_key, l.event_key, l.order_reference) is not null
         and l.run_no > coalesce((select max(run_no) from runs where started_at < now::timestamp - interval 7 days), 0)

@@ -231,7 +231,10 @@ select
         when len(unknown) > 0
             then {'status': 'held', 'kind': 'unknown_line_type', 'text': 'nobody mapped the type ' || array_to_string(list_sort(unknown), ', '),
                 'minor': coalesce(amount_minor, 0), 'evidence': null,
-                'suggestion': 'add [[source.line_type]] match = "' || list_sort(unknown)[1] || '", kind = "fee" (or sale, refund, chargeback, reserve, loan, decision)'}
+                'suggestion': 'add [[source.line_type]] match = "' || list_sort(unknown)[1] || '", '
+                    -- A payout that never reached the bank is no cost: the provider holds the money, and pays it another day.
+                    || case when list_sort(unknown)[1] like '%/failed' then 'kind = "carried": the provider still holds what it settled; and ask it why the bank did not take the money'
+                        else 'kind = "fee" (or sale, refund, chargeback, reserve, loan, decision)' end}
         -- A report that ends without saying what became of the money is cut short: that is no rounding.
         -- What a person accepted, to the öre, stands in nobody's way.
         when (abs(difference) > tolerance or (difference <> 0 and not has_header and closing_rows = 0)) and difference is distinct from accepted_off

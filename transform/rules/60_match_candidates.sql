@@ -66,7 +66,7 @@ new_payouts as (
 )
 
 select l.line_id, l.source, l.payout_id, coalesce(x.line_kind, k.kind) as kind, l.order_key, l.event_key, l.order_reference, l.other_references,
-    l.currency, abs(l.gross_minor) as amount, l.event_at,
+    l.currency, abs(l.gross_minor) as amount, nullif(l.sold_currency, l.currency) as sold_currency, abs(l.sold_minor) as sold, l.event_at,
     case when coalesce(x.line_kind, k.kind) = 'sale' and l.gross_minor > 0 then 'delivery' when coalesce(x.line_kind, k.kind) = 'refund' and l.gross_minor < 0 then 'refund' end as settles,
     p.paid_date, coalesce(l.row_off_minor, 0) as row_off, p.booked_run
 from payout_lines as l
@@ -144,10 +144,13 @@ led as (
 )
 
 select
-    w.line_id, w.source, w.payout_id, w.settles, w.amount, w.currency, w.event_at, w.row_off, w.paid_date, w.booked_run,
+    w.line_id, w.source, w.payout_id, w.settles, w.currency, w.event_at, w.row_off, w.paid_date, w.booked_run,
+    -- A document in the currency that the provider converted from is settled by what was sold.
+    coalesce(d.currency = w.sold_currency, false) as is_converted,
+    case when d.currency = w.sold_currency then w.sold else w.amount end as amount,
     p.rung, min(p.evidence) as evidence,
     d.document_id, d.kind as document_kind, s.state, d.amount_minor as document_amount, d.event_at as document_at, d.source || '/' || d.order_id as order_id,
-    d.currency = w.currency as same_currency, coalesce(o.is_shop, false) as is_shop
+    coalesce(d.currency in (w.currency, w.sold_currency), false) as same_currency, coalesce(o.is_shop, false) as is_shop
 
 from led as p
 inner join work_lines as w using (line_id)
@@ -165,7 +168,7 @@ group by all;
 
 -- What a person said a line settles. Nothing else is asked for it.
 create or replace temp table decided_matches as
-select w.line_id, w.source, w.payout_id, x.target as document_id, x.decision_id, w.amount, w.settles, w.paid_date,
+select w.line_id, w.source, w.payout_id, x.target as document_id, x.decision_id, case when d.currency = w.sold_currency then w.sold else w.amount end as amount, w.settles, w.paid_date,
     d.amount_minor as document_amount, d.kind as document_kind, s.state
 from work_lines as w
 inner join decided as x on x.line_id = w.line_id and x.action = 'match'

@@ -11,11 +11,13 @@ classes as (
     select
         l.source, l.payout_id, l.provider_type, l.provider_detail, l.method, l.currency, l.blob_id,
         coalesce(l.row_off_minor, 0) <> 0 as is_off, m.state as match_state, t.receivable as document_receivable,
+        case when m.state in ('matched', 'not_delivered') and d.currency = l.sold_currency then nullif(d.currency, l.currency) end as counter_currency,
         coalesce(m.rung = 'decision', false) as by_decision, x.account as decided_account, x.line_kind as decided_kind
 
     from payout_lines as l
     inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
     left join line_matches as m on m.line_id = l.line_id
+    left join documents as d on d.document_id = m.document_id
     left join document_states as t on t.document_id = m.document_id
     left join decided as x on x.line_id = l.line_id and x.action in ('account', 'kind')
 
@@ -74,7 +76,7 @@ counters as (
 )
 
 select
-    (row_number() over (order by source, payout_id, provider_type, provider_detail, method, currency, blob_id, is_off, match_state, document_receivable, by_decision, decided_account, decided_kind)
+    (row_number() over (order by source, payout_id, provider_type, provider_detail, method, currency, blob_id, is_off, match_state, document_receivable, by_decision, decided_account, decided_kind, counter_currency)
         + (select coalesce(max(class_no), 0) from {{classes}}))::integer as class_no,
     *,
     case counter_role
@@ -94,7 +96,7 @@ from counters;
 
 insert into {{classes}} by name
 select
-    class_no, source, payout_document, kind, currency, event_date, book_date, text, rule, counter_role, counter_account,
+    class_no, source, payout_document, kind, currency, event_date, book_date, text, rule, counter_role, counter_account, counter_currency,
     clearing, fee_account, fee_vat_account, reverse_in, reverse_out, rounding_account, fx_gain, fx_loss, blob_id, r.run_no
 from class_facts
 cross join this_run as r;

@@ -12,12 +12,13 @@ lines as (
 
     select
         l.line_id, f.class_no, f.kind, f.fee_vat_rule, f.counter_role, f.match_state, f.price_e8, f.exp, f.home_exp,
-        l.gross_minor as gross, l.net_minor as net,
+        l.gross_minor as gross, l.net_minor as net, f.counter_currency is not null as is_converted,
         case when f.kind = 'fee' and f.decided_account is null then l.fee_minor - l.gross_minor else l.fee_minor end
             + case f.fee_vat_rule when 'reported' then 0 else l.fee_vat_minor end as fee,
         case f.fee_vat_rule when 'reported' then l.fee_vat_minor else 0 end as fee_vat,
-        case when f.kind = 'fee' and f.decided_account is null then 0 else l.gross_minor end as counter,
-        coalesce(m.rounding_minor, 0) as rounding,
+        -- What the provider converted stands on the receivable in the currency it was sold in (entry 13).
+        case when f.kind = 'fee' and f.decided_account is null then 0 when f.counter_currency is not null then sign(l.gross_minor)::bigint * m.amount_minor else l.gross_minor end as counter,
+        case when f.counter_currency is null then coalesce(m.rounding_minor, 0) else 0 end as rounding,
         m.document_id as settles, m.amount_minor as settled, m.before_minor as settled_before,
         d.amount_minor as document_amount, t.company_minor as document_company,
         coalesce(l.row_no, l.rowid - f.first_rowid + 2) as row_no, l.locator
@@ -34,6 +35,7 @@ lines as (
     left join document_states as t on t.document_id = m.document_id
 
     where f.by_decision = coalesce(m.rung = 'decision', false)
+        and f.counter_currency is not distinct from case when m.state in ('matched', 'not_delivered') and d.currency = l.sold_currency then nullif(d.currency, l.currency) end
         and f.decided_account is not distinct from x.account and f.decided_kind is not distinct from x.line_kind
         and f.match_state is not distinct from m.state and f.document_receivable is not distinct from t.receivable
         and {{which}}
@@ -52,7 +54,7 @@ home as (
         case when price_e8 is null then fee_vat else converted(fee_vat, price_e8, exp, home_exp) end as fee_vat_home,
         case when price_e8 is null then rounding else converted(rounding, price_e8, exp, home_exp) end as rounding_home,
         case
-            when counter_role = 'receivable' and match_state = 'matched' and document_company is not null and price_e8 is not null
+            when counter_role = 'receivable' and match_state = 'matched' and document_company is not null and (price_e8 is not null or is_converted)
                 -- Cleared at its booked rate: shares of the booked amount that leave nothing over.
                 then (case when gross < 0 then 1 else -1 end)
                     * (div_half_away(document_company::hugeint * (settled_before + settled), document_amount)
