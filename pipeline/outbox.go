@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/kvitt/kvitt/load"
@@ -24,7 +23,7 @@ var ErrRed = errors.New("the ERP is not ready")
 var ErrUnsent = errors.New("not everything is posted")
 
 const (
-	chunkDocuments = 100 // sent under one intent
+	chunkDocuments = 100 // under one intent
 	keptAnswers    = 16  // and what became of so many is kept at once: a kill costs no more than looking these up
 	atOnce         = 8   // in flight
 )
@@ -286,8 +285,8 @@ type sender struct {
 	scheme                           string // of the documents; "" is the project's
 }
 
-// send sends those of kind, chunk by chunk: the intent of a chunk is on disk before any of it is sent, the answers
-// before the next. Documents that were sent before have their intent already.
+// send sends those of kind. Their intents are on disk, a chunk at a time, before any of the chunk is sent; the next
+// chunk is begun while the last of one are still waited for. Documents that were sent before have their intent already.
 func (s *sender) send(ctx context.Context, all []outDocument, kind string, intent bool) error {
 	var ds []outDocument
 	for _, d := range all {
@@ -302,17 +301,95 @@ func (s *sender) send(ctx context.Context, all []outDocument, kind string, inten
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(ds, chunkDocuments) {
-		if intent {
-			if err := s.intent(ctx, chunk); err != nil {
-				return err
+	meant := len(ds) // whose intent is on disk
+	if intent {
+		meant = 0
+	}
+	type result struct {
+		of     outDocument
+		posted load.Posted
+		err    error
+	}
+	jobs, results := make(chan outDocument), make(chan result)
+	for range min(atOnce, len(ds)) {
+		go func() {
+			for d := range jobs {
+				p, err := s.w.Outbox.Send(ctx, d.Document, d.again)
+				results <- result{d, p, err}
+			}
+		}()
+	}
+	defer close(jobs)
+	var note answersNote
+	// What was answered must be kept even when we are told to stop. Nothing reads the books meanwhile.
+	keep := func() error {
+		if len(note.Answers) == 0 {
+			return nil
+		}
+		s.w.blobs.Lock()
+		defer s.w.blobs.Unlock()
+		err := s.w.outboxNote(context.WithoutCancel(ctx), "erp_answers", note)
+		note = answersNote{}
+		return err
+	}
+	var stopped error // why nothing more is begun
+	next, under := 0, 0
+	for {
+		if stopped == nil {
+			stopped = ctx.Err()
+		}
+		if stopped == nil && next == meant && next < len(ds) {
+			most := min(next+chunkDocuments, len(ds))
+			s.w.blobs.Lock()
+			stopped = s.intent(ctx, ds[next:most])
+			s.w.blobs.Unlock()
+			if stopped == nil {
+				meant = most
 			}
 		}
-		if err := s.sendChunk(ctx, chunk); err != nil {
-			return err
+		var feed chan outDocument
+		var d outDocument
+		if stopped == nil && next < meant {
+			feed, d = jobs, ds[next]
+		} else if under == 0 {
+			break
+		}
+		select {
+		case feed <- d:
+			next++
+			under++
+		case r := <-results:
+			under--
+			if a, known := s.answer(r.of, r.posted, r.err); known {
+				note.Answers = append(note.Answers, a)
+			}
+			switch {
+			case stopped != nil:
+			case errors.Is(r.err, load.ErrStop):
+				stopped = r.err
+			case r.err == nil && r.posted.Wrong != "":
+				stopped = fmt.Errorf("%w: %s: %s", load.ErrStop, r.of.Text, r.posted.Wrong)
+			}
+			if len(note.Answers) >= keptAnswers {
+				if err := keep(); err != nil && stopped == nil {
+					stopped = err
+				}
+			}
 		}
 	}
-	return nil
+	for ; next < meant; next++ {
+		// Not begun: what has no trace anywhere need not be looked for.
+		if d := ds[next]; !d.again {
+			note.Answers = append(note.Answers, outAnswer{ID: d.ID, Dropped: true})
+		}
+	}
+	if err := keep(); err != nil && stopped == nil {
+		stopped = err
+	}
+	if stopped != nil && !errors.Is(stopped, ctx.Err()) {
+		return fmt.Errorf("post: %w", stopped)
+	}
+	return stopped
 }
 
 func (s *sender) intent(ctx context.Context, chunk []outDocument) error {
@@ -322,78 +399,6 @@ func (s *sender) intent(ctx context.Context, chunk []outDocument) error {
 		scheme = s.w.scheme()
 	}
 	return s.w.outboxNote(ctx, "erp_out", outNote{Batch: fmt.Sprintf("%s/%d", s.w.runID, s.batches), Target: s.w.TargetName, Scheme: scheme, Documents: chunk})
-}
-
-func (s *sender) sendChunk(ctx context.Context, chunk []outDocument) error {
-	type result struct {
-		outAnswer
-		known bool
-	}
-	results := make(chan result, len(chunk))
-	var mu sync.Mutex
-	var stopped error
-	next := 0
-	var wg sync.WaitGroup
-	for range min(atOnce, len(chunk)) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				stop := stopped != nil || ctx.Err() != nil
-				mu.Unlock()
-				if i >= len(chunk) {
-					return
-				}
-				d := chunk[i]
-				if stop {
-					// Not begun: what has no trace anywhere need not be looked for.
-					results <- result{outAnswer{ID: d.ID, Dropped: true}, !d.again}
-					continue
-				}
-				p, err := s.w.Outbox.Send(ctx, d.Document, d.again)
-				mu.Lock()
-				a, known := s.answer(d, p, err)
-				if err != nil && errors.Is(err, load.ErrStop) && stopped == nil {
-					stopped = err
-				}
-				if err == nil && p.Wrong != "" && stopped == nil {
-					stopped = fmt.Errorf("%w: %s: %s", load.ErrStop, d.Text, p.Wrong)
-				}
-				mu.Unlock()
-				results <- result{a, known}
-			}
-		})
-	}
-	var note answersNote
-	var failed error
-	for left := len(chunk); left > 0; left-- {
-		r := <-results
-		if r.known {
-			note.Answers = append(note.Answers, r.outAnswer)
-		}
-		if len(note.Answers) == 0 || len(note.Answers) < keptAnswers && left > 1 || failed != nil {
-			continue
-		}
-		// What was answered must be kept even when we are told to stop. Nothing reads the books meanwhile.
-		s.w.blobs.Lock()
-		failed = s.w.outboxNote(context.WithoutCancel(ctx), "erp_answers", note)
-		s.w.blobs.Unlock()
-		note = answersNote{}
-		if failed != nil {
-			mu.Lock()
-			stopped = failed
-			mu.Unlock()
-		}
-	}
-	wg.Wait()
-	if failed != nil {
-		return failed
-	}
-	if stopped != nil {
-		return fmt.Errorf("post: %w", stopped)
-	}
-	return ctx.Err()
 }
 
 // answer turns what Send said into what is kept. It reports false when nothing is known: the document stays on its way.
