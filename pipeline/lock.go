@@ -49,7 +49,12 @@ func takeFile(dir, name, command string, now time.Time, do string) (*lock, error
 	return &lock{f}, nil
 }
 
-func (l *lock) release() { l.f.Close() }
+// release gives the lock up by name: a child process that is just being started holds a copy of the file until
+// it has begun, and with it the lock.
+func (l *lock) release() {
+	_ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN)
+	l.f.Close()
+}
 
 // A Holding is something of a data directory that one process has at a time, beside runs.
 type Holding struct{ l *lock }
