@@ -197,7 +197,7 @@ func TestTrouble(t *testing.T) {
 		}, extract.ErrRefused, "plugin active"},
 		{"an object for a list", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"id": 1}`) }, extract.ErrMalformed, "base_url"},
 		{"another address", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://www.example.com/x?consumer_secret=1", 301)
+			http.Redirect(w, r, "https://www.example.com/x?consumer_secret=1", http.StatusMovedPermanently)
 		}, extract.ErrRefused, "https://www.example.com;"},
 		{"a firewall", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403); fmt.Fprint(w, "<html>") }, extract.ErrAuth, "firewall"},
 		{"a cache that looks at no page", func(w http.ResponseWriter, r *http.Request) {

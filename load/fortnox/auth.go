@@ -256,9 +256,9 @@ func (a *auth) once(ctx context.Context, form url.Values) (got keptToken, again 
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
 		a.t.win.refused(retryAfter(resp.Header))
-		return got, true, &notUsed{fmt.Errorf("Fortnox answers 429")}
+		return got, true, &notUsed{errors.New("the answer is 429")}
 	case resp.StatusCode >= 500, resp.StatusCode/100 == 2:
-		return got, true, fmt.Errorf("Fortnox answers %d", resp.StatusCode)
+		return got, true, fmt.Errorf("the answer is %d", resp.StatusCode)
 	}
 	why := strings.TrimSpace(string(said.Error) + " " + string(said.Description) + string(said.Message))
 	do := connectAgain

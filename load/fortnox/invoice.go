@@ -665,10 +665,10 @@ func (t *Target) compare(ctx context.Context, d load.Document, inv *wireInvoice,
 func (t *Target) tolerable(d load.Document, differs []load.Row, most int) error {
 	for _, r := range differs {
 		if r.Amount.Abs() > ledger.Minor(most) || r.Account == d.Sale.Receivable {
-			return fmt.Errorf("Fortnox booked %s on account %d more than the ledger", r.Amount.Decimal(2), r.Account)
+			return fmt.Errorf("on account %[2]d Fortnox booked %[1]s more than the ledger", r.Amount.Decimal(2), r.Account)
 		}
 		if !slices.ContainsFunc(d.Sale.Lines, func(l load.SaleLine) bool { return l.Account == r.Account || l.VATAccount == r.Account }) {
-			return fmt.Errorf("Fortnox booked %s on account %d, which the sale does not use", r.Amount.Decimal(2), r.Account)
+			return fmt.Errorf("on account %[2]d, which the sale does not use, Fortnox booked %[1]s", r.Amount.Decimal(2), r.Account)
 		}
 	}
 	return nil
