@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kvitt/kvitt/pipeline/durable"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
@@ -68,18 +69,9 @@ func (w *work) unpublished() error {
 	err := os.Remove(w.path("published", marker))
 	w.wasComplete = err == nil
 	if err == nil || errors.Is(err, os.ErrNotExist) {
-		return syncDir(w.path("published"))
+		return durable.SyncDir(w.path("published"))
 	}
 	return err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // publish puts a copy of the ledger where readers find it, as a database and as Parquet.
@@ -451,5 +443,5 @@ func replaceWithCopy(src, dst string) (sum string, err error) {
 	if err := os.Rename(tmp, dst); err != nil {
 		return "", err
 	}
-	return s.sum, syncDir(filepath.Dir(dst))
+	return s.sum, durable.SyncDir(filepath.Dir(dst))
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"sync"
+
+	"github.com/kvitt/kvitt/pipeline/durable"
 )
 
 // A Lookup finds bytes that earlier runs stored, by the SHA-256 of their content. What
@@ -108,7 +110,7 @@ func (r *Run) create() error {
 	}
 	index, err := os.OpenFile(r.a.path(r.id, indexName), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
-		err = errors.Join(syncDir(r.dir), syncDir(r.a.path()))
+		err = errors.Join(durable.SyncDir(r.dir), durable.SyncDir(r.a.path()))
 	}
 	if err != nil {
 		blobs.Close()
@@ -181,7 +183,7 @@ func (r *Run) Finish(m Manifest) (done Manifest, err error) {
 		return Manifest{}, err
 	}
 	path := r.a.path(r.id, manifestName)
-	if err := writeDurably(path, data); err != nil {
+	if err := durable.Write(path, data); err != nil {
 		return Manifest{}, r.fail(&Error{File: path, Offset: -1, Err: err})
 	}
 	m, err = decodeManifest(data)

@@ -34,6 +34,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kvitt/kvitt/pipeline/durable"
 )
 
 // mark begins every token. Erased stands for the value of someone who was erased.
@@ -123,7 +125,7 @@ func (k *Keys) needSecret() error {
 		return err
 	}
 	secret := random(keyLen)
-	if err := replace(filepath.Join(k.dir, secretName), []byte(hex.EncodeToString(secret)+"\n")); err != nil {
+	if err := durable.Write(filepath.Join(k.dir, secretName), []byte(hex.EncodeToString(secret)+"\n")); err != nil {
 		return err
 	}
 	k.secret, k.changed = secret, true
@@ -292,7 +294,7 @@ func (k *Keys) Commit() (changed bool, err error) {
 		}
 	}
 	k.changed = false
-	return true, syncDir(k.dir)
+	return true, durable.SyncDir(k.dir)
 }
 
 func (k *Keys) append(f *file) error {
@@ -528,7 +530,7 @@ func (k *Keys) rewrite(f *file, gone map[string]bool) (*file, error) {
 		err = os.Remove(path)
 	} else {
 		fmt.Fprintf(&b, "h %s\n", chain("", b.Bytes()))
-		err = replace(path, b.Bytes())
+		err = durable.Write(path, b.Bytes())
 	}
 	if err == nil {
 		err = wipe(old)
@@ -693,37 +695,5 @@ func wipe(f *os.File) error {
 			return err
 		}
 	}
-	return f.Sync()
-}
-
-// replace puts b at path as a whole: after a crash there is the old file or the new one.
-func replace(path string, b []byte) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	return f.Sync()
 }

@@ -31,6 +31,8 @@ import (
 
 	"filippo.io/age"
 	"golang.org/x/sys/unix"
+
+	"github.com/kvitt/kvitt/pipeline/durable"
 )
 
 // ErrKey is returned when what is kept was encrypted with another key.
@@ -90,7 +92,7 @@ func (v *Vault) Update(ctx context.Context, name string, change func(kept []byte
 		if err := os.Remove(path); err != nil {
 			return fmt.Errorf("vault: %s: %w", name, err)
 		}
-		return syncDir(v.o.Dir)
+		return durable.SyncDir(v.o.Dir)
 	}
 	if err := write(path, next, id.Recipient()); err != nil {
 		return fmt.Errorf("vault: %s: %w", name, err)
@@ -276,16 +278,7 @@ func replace(path string, b []byte) error {
 	if err := os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // lock waits for the lock of path. The kernel gives it up when the process ends, however it ends.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kvitt/kvitt/extract"
+	"github.com/kvitt/kvitt/pipeline/durable"
 )
 
 // A Hint is what a call named, and whose call it was.
@@ -163,7 +164,7 @@ func (q *Queue) load() error {
 			return err
 		}
 		q.size = int64(len(magic))
-		return errors.Join(q.f.Sync(), syncDir(filepath.Dir(q.path)))
+		return errors.Join(q.f.Sync(), durable.SyncDir(filepath.Dir(q.path)))
 	}
 	q.size = int64(len(magic))
 	r := io.NewSectionReader(q.f, q.size, st.Size()-q.size)
@@ -518,14 +519,5 @@ func (q *Queue) rewrite(rec record) error {
 	}
 	q.f.Close()
 	q.f, q.size = f, int64(len(b))
-	return syncDir(filepath.Dir(q.path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return durable.SyncDir(filepath.Dir(q.path))
 }
