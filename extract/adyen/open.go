@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/kvitt/kvitt/extract"
 )
@@ -28,18 +27,18 @@ func Open(cfg extract.Config) (extract.Extractor, error) {
 		refuse(errors.New("opened without an HTTP client or a clock"), "")
 	}
 	account, user, password := cfg.Keys["merchant_account"], cfg.Keys["report_user"], cfg.Keys["report_password"]
-	if err := text("merchant_account", account); err != nil {
+	if err := extract.Credential("merchant_account", account); err != nil {
 		refuse(err, "its name stands at the top of the Customer Area")
 	} else if strings.ContainsAny(account, `/\:?#%`) || account == "." || account == ".." {
 		refuse(errors.New("merchant_account: holds a character that no account's name has"), "write the name alone, without an address")
 	}
-	if err := text("report_user", user); err != nil {
+	if err := extract.Credential("report_user", user); err != nil {
 		refuse(err, whereUserIs)
 	} else if strings.Contains(user, ":") {
 		// RFC 7617 §2: everything after the first colon would be read as the password.
 		refuse(errors.New("report_user: holds a colon"), whereUserIs)
 	}
-	if err := text("report_password", password); err != nil {
+	if err := extract.Credential("report_password", password); err != nil {
 		refuse(err, whereUserIs)
 	}
 	first := 0
@@ -60,19 +59,6 @@ func Open(cfg extract.Config) (extract.Extractor, error) {
 	hc := *cfg.Client
 	hc.CheckRedirect = sameOrigin
 	return &client{name: cfg.Name, base: base, account: account, user: user, password: password, first: first, http: &hc, now: cfg.Now}, nil
-}
-
-// text checks the form of a key. The value is in no message: it may be a password.
-func text(name, v string) error {
-	switch {
-	case v == "":
-		return fmt.Errorf("%s: is empty", name)
-	case strings.ContainsFunc(v, unicode.IsControl):
-		return fmt.Errorf("%s: holds a line break or another control character", name)
-	case strings.TrimSpace(v) != v:
-		return fmt.Errorf("%s: begins or ends with a blank", name)
-	}
-	return nil
 }
 
 // sameOrigin follows a redirect within the host that was asked, and no other: the password goes along.
