@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/extract/woocommerce"
 	"github.com/kvitt/kvitt/sql"
 	"github.com/kvitt/kvitt/sql/duck"
@@ -67,13 +69,19 @@ func restaged(t testing.TB, file, query string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(file, "__document") {
-		text, err := fs.ReadFile(woocommerce.Source().Files, "tmp_woocommerce__orders.sql")
+	// What the models of its stream stand on is made first, as the pipeline does.
+	models := woocommerce.Source().Models
+	at := slices.IndexFunc(models, func(m extract.Model) bool { return m.File == file })
+	for _, m := range models[:at] {
+		if m.Temp == "" || m.Stream != models[at].Stream {
+			continue
+		}
+		text, err := fs.ReadFile(woocommerce.Source().Files, m.File)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Exec(ctx, "create or replace temp table woo_orders as "+string(text)); err != nil {
-			t.Fatal(err)
+		if err := db.Exec(ctx, "create or replace temp table "+m.Temp+" as "+string(text)); err != nil {
+			t.Fatalf("%s: %v", m.File, err)
 		}
 	}
 	model, err := fs.ReadFile(woocommerce.Source().Files, file)
