@@ -22,6 +22,14 @@ files as materialized (
 
 ),
 
+pages as (
+
+    select blob_id, key, body ->> '$.pagination.total' as total, lengths[1] as rows
+    from (select *, json_array_length(body, ['$.transactions', '$.sections']) as lengths from raw)
+    where lengths[2] is null
+
+),
+
 -- Each portion of a file names its payouts; a row says which one it is of where there are several.
 file_payouts as (
     select blob_id, position, only_one, rows, named, unnest(payouts) as payout_id from files
@@ -30,13 +38,11 @@ file_payouts as (
 select
     split_part(split_part(key, '/', 2), '?', 1) as payout_id,
     key as part,
-    coalesce(klarna_int(body ->> '$.pagination.total'), json_array_length(body, '$.transactions')) as lines_total,
-    json_array_length(body, '$.transactions') as lines_here,
+    coalesce(klarna_int(total), rows) as lines_total,
+    rows as lines_here,
     blob_id
 
-from raw
-
-where not json_exists(body, '$.sections')
+from pages
 
 union all by name
 
