@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -255,3 +256,50 @@ func TestDiskFull(t *testing.T) {
 
 func first[A any](_ A, err error) error          { return err }
 func second[A, B any](_ A, _ B, err error) error { return err }
+
+// What is read quickly is what encoding/json reads; only texts that are escaped are left to it.
+func FuzzQuickBlob(f *testing.F) {
+	blob := func(change func(*Blob)) []byte {
+		rec := aBlob()
+		rec.Blob.Key = "orders/åäö 1?x=<&>"
+		change(rec.Blob)
+		line, err := encodeLine(rec, stamp{At: 1 << 40, Commit: 12})
+		if err != nil {
+			f.Fatal(err)
+		}
+		return line
+	}
+	for _, line := range [][]byte{
+		blob(func(*Blob) {}),
+		blob(func(b *Blob) { b.MediaType, b.Gone, b.FramesCRC = "", false, "" }),
+		blob(func(b *Blob) { b.FetchedAt, b.SHA256, b.Size = noon.Add(123456789), Digest{}, 0 }),
+	} {
+		if _, _, ok := quickBlob(line); !ok {
+			f.Errorf("is not read quickly: %s", line)
+		}
+		f.Add(line)
+	}
+	for _, key := range []string{`a"b`, `a\b`, "a\nb", "a\u2028b"} {
+		line := blob(func(b *Blob) { b.Key = key })
+		if _, _, ok := quickBlob(line); ok {
+			f.Errorf("is read quickly: %s", line)
+		}
+		if rec, _, err := decodeLine(line); err != nil || rec.Blob.Key != key {
+			f.Errorf("%s: %v", line, err)
+		}
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		b, st, ok := quickBlob(line)
+		if !ok {
+			return
+		}
+		var l blobLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatalf("encoding/json does not read %q: %v", line, err)
+		}
+		if !reflect.DeepEqual(b, l.Blob) || st != l.stamp {
+			t.Errorf("%q\nis %+v %+v\nwant %+v %+v", line, b, st, l.Blob, l.stamp)
+		}
+	})
+}

@@ -179,6 +179,9 @@ func decodeLine(line []byte) (rec Record, st stamp, err error) {
 	if want := appendChecksum(line[:n:n]); !bytes.Equal(line, want) {
 		return Record{}, stamp{}, errors.New("checksum does not match")
 	}
+	if b, st, ok := quickBlob(line); ok {
+		return Record{Blob: &b}, st, nil
+	}
 	switch {
 	case bytes.HasPrefix(line, []byte(`{"type":"blob",`)):
 		var l blobLine
