@@ -281,6 +281,7 @@ type grid struct {
 	More  bool
 	Links map[string]string // column -> address that the value is added to
 	Words map[string]bool   // columns that hold words of the ledger
+	Says  map[string]bool   // columns that hold its sentences
 }
 
 // A gridCell is one value with what a page needs to know of it.
@@ -300,8 +301,10 @@ func (g grid) Rows() [][]gridCell {
 			switch {
 			case cell.Numeric && strings.Contains(x.Text, "."):
 				cell.Text = g.V.Amount(x.Text)
-			case g.Words[name]:
+			case g.Words[name] && !strings.Contains(x.Text, " "):
 				cell.Text = g.V.Word(x.Text)
+			case g.Says[name]:
+				cell.Text = g.V.Says(x.Text)
 			}
 			if base, ok := g.Links[name]; ok && x.Text != "" {
 				cell.Link = base + queryEscape(x.Text)
@@ -325,4 +328,7 @@ func (g grid) Heads() []gridCell {
 var explained = map[string]string{"document_id": "/explain?q=", "order_number": "/explain?q=", "matched_document": "/explain?q=", "voucher": "/explain?q=",
 	"erp_document_id": "/explain?q=", "bank_reference": "/explain?q=", "entry": "/explain?q=", "payout_id": "/explain?q="}
 
-var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true}
+var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true, "cause": true}
+
+// told are the columns that hold sentences of the ledger.
+var told = map[string]bool{"reason": true, "suggestion": true, "says": true, "evidence": true, "action": true, "text": true, "how": true, "rule": true}
