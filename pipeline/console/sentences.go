@@ -31,6 +31,9 @@ var swedishSentences = sync.OnceValue(func() *sentences {
 // Swedish is what a Swedish page says for a sentence of the ledger. It reports false for one that is shown
 // as it is.
 func Swedish(text string) (string, bool) {
+	if len(text) > maxText {
+		return text, false
+	}
 	r := reading{of: swedishSentences(), tries: maxTries}
 	out, n := r.read(text)
 	return out, n == 1 && r.tries >= 0
@@ -217,8 +220,11 @@ type reading struct {
 	tries int
 }
 
-// maxTries bounds what one text may cost: a provider's names may hold anything.
-const maxTries = 20_000
+// What one text may cost is bounded, for a provider's names may hold anything.
+const (
+	maxText  = 4000
+	maxTries = 4000
+)
 
 // read returns what a text is in Swedish: a sentence, or several with "; " or ", " between them. n is how many
 // different outcomes there are; of two or more only that there are two is told.
@@ -232,7 +238,7 @@ func (r *reading) read(text string) (out string, n int) {
 	}
 	add(r.one(text))
 	for _, sep := range []string{"; ", ", "} {
-		for at := strings.Index(text, sep); at > 0 && n < 2 && r.tries >= 0; {
+		for at := strings.Index(text, sep); at > 0 && n < 2 && r.tries >= 0; r.tries-- {
 			if first, m := r.one(text[:at]); m > 0 {
 				if rest, k := r.read(text[at+len(sep):]); k > 0 {
 					add(first+sep+rest, max(m, k))
@@ -256,6 +262,9 @@ func (r *reading) one(text string) (out string, n int) {
 	var values [16]string
 	for _, list := range [][]*sentence{r.of.begin[text[0]], r.of.placed} {
 		for _, s := range list {
+			if last := s.en[len(s.en)-1]; !strings.HasSuffix(text, last.text) {
+				continue
+			}
 			r.match(s, 0, text, values[:], func() bool {
 				if got := s.write(values[:]); n == 0 {
 					out, n = got, 1

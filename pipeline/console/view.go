@@ -107,6 +107,9 @@ func (v *view) Word(w string) string {
 			return s
 		}
 	}
+	if strings.Contains(w, " ") {
+		return w // a sentence is no word: what it names is written as it is
+	}
 	return strings.ReplaceAll(w, "_", " ")
 }
 
@@ -301,10 +304,10 @@ func (g grid) Rows() [][]gridCell {
 			switch {
 			case cell.Numeric && strings.Contains(x.Text, "."):
 				cell.Text = g.V.Amount(x.Text)
-			case g.Words[name] && !strings.Contains(x.Text, " "):
-				cell.Text = g.V.Word(x.Text)
-			case g.Says[name]:
+			case g.Says[name] && strings.Contains(x.Text, " "):
 				cell.Text = g.V.Says(x.Text)
+			case g.Words[name]:
+				cell.Text = g.V.Word(x.Text)
 			}
 			if base, ok := g.Links[name]; ok && x.Text != "" {
 				cell.Link = base + queryEscape(x.Text)
@@ -328,7 +331,7 @@ func (g grid) Heads() []gridCell {
 var explained = map[string]string{"document_id": "/explain?q=", "order_number": "/explain?q=", "matched_document": "/explain?q=", "voucher": "/explain?q=",
 	"erp_document_id": "/explain?q=", "bank_reference": "/explain?q=", "entry": "/explain?q=", "payout_id": "/explain?q="}
 
-var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true, "cause": true}
+var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true, "cause": true, "rule": true, "period": true}
 
 // told are the columns that hold sentences of the ledger.
-var told = map[string]bool{"reason": true, "suggestion": true, "says": true, "evidence": true, "action": true, "text": true, "how": true, "rule": true}
+var told = map[string]bool{"reason": true, "suggestion": true, "says": true, "evidence": true, "action": true, "text": true, "how": true, "rule": true, "of": true, "locator": true}
