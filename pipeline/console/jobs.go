@@ -173,7 +173,7 @@ type jobLog struct {
 
 func (l jobLog) Handle(ctx context.Context, rec slog.Record) error {
 	if rec.Level >= slog.LevelInfo {
-		text := l.v.Says(rec.Message)
+		text := l.v.T(l.v.Says(rec.Message))
 		rec.Attrs(func(a slog.Attr) bool {
 			text += " " + a.Key + "=" + a.Value.String()
 			return true

@@ -214,7 +214,7 @@ func TestEverySentenceIsWrittenSomewhere(t *testing.T) {
 	for _, s := range swedishSentences().all {
 		for _, p := range s.en {
 			for _, part := range regexp.MustCompile(`[;:,()|\x60"]`).Split(p.text, -1) {
-				if part = strings.TrimSpace(part); phrase.MatchString(part) && !slices.Contains(together, part) && !strings.Contains(all.String(), part) {
+				if part = strings.TrimPrefix(strings.TrimSpace(part), "fortnox "); phrase.MatchString(part) && !slices.Contains(together, part) && !strings.Contains(all.String(), part) {
 					t.Errorf("sentences_sv.txt:%d: nobody writes %q", s.line, part)
 				}
 			}
