@@ -34,7 +34,7 @@ func Swedish(text string) (string, bool) {
 	if len(text) > maxText {
 		return text, false
 	}
-	r := reading{of: swedishSentences(), tries: maxTries}
+	r := reading{of: swedishSentences(), tries: maxTries, known: map[string]outcome{}}
 	out, n := r.read(text)
 	return out, n == 1 && r.tries >= 0
 }
@@ -218,17 +218,28 @@ func (s *sentence) write(values []string) string {
 type reading struct {
 	of    *sentences
 	tries int
+	known map[string]outcome // of parts that were read: a list is read from each of its separators
+}
+
+// An outcome is what a text is in Swedish, and how many different outcomes there are.
+type outcome struct {
+	said string
+	n    int
 }
 
 // What one text may cost is bounded, for a provider's names may hold anything.
 const (
-	maxText  = 4000
-	maxTries = 4000
+	maxText  = 2000
+	maxTries = 12_000
 )
 
 // read returns what a text is in Swedish: a sentence, or several with "; " or ", " between them. n is how many
 // different outcomes there are; of two or more only that there are two is told.
 func (r *reading) read(text string) (out string, n int) {
+	if x, ok := r.known[text]; ok {
+		return x.said, x.n
+	}
+	defer func() { r.known[text] = outcome{out, n} }()
 	add := func(s string, m int) {
 		if m > 0 && (n == 0 || n == 1 && m == 1 && s == out) {
 			out, n = s, m

@@ -65,6 +65,39 @@ func TestEverySentenceIsSaidWithItsValues(t *testing.T) {
 	}
 }
 
+// What is said of several things stands in one text.
+func TestListsAreSaidPartByPart(t *testing.T) {
+	for _, list := range [][]string{
+		{"klarna/delivery/a-1 (order_number 1001, open 12000 minor units)", "klarna/delivery/a-1 (ordernummer 1001, öppet 12000 i valutans minsta enhet)"},
+		{"klarna/refund/b (reference A 17, open 0 minor units, other currency)", "klarna/refund/b (referens A 17, öppet 0 i valutans minsta enhet, annan valuta)"},
+		{"invoice 7, open -179.00 SEK", "faktura 7, öppet -179.00 SEK"},
+		{"invoice 8, open 716.00", "faktura 8, öppet 716.00"},
+		{"new: Settled A 17 12.00 SEK", "ny: Settled A 17 12.00 SEK"},
+		{"gone: FEE 9 -1.00 SEK", "borta: FEE 9 -1.00 SEK"},
+		{"line 1 0.00 SEK, 25 % would be 20.00 SEK", "rad 1: 0.00 SEK, 25 % vore 20.00 SEK"},
+		{"sale_amount says 3810727, the rows 3809493", "sale_amount säger 3810727, raderna 3809493"},
+	} {
+		for n := 1; n <= 13; n += 3 { // candidates are five at most
+			if n > 5 && strings.Contains(list[0], " (") {
+				break
+			}
+			en, sv := strings.Repeat("; "+list[0], n)[2:], strings.Repeat("; "+list[1], n)[2:]
+			if got, ok := Swedish(en); !ok || got != sv {
+				t.Errorf("%d of %q are said %q (%t)", n, list[0], short(got, 300), ok)
+			}
+		}
+	}
+	keys := []string{"order_id 5719c1c8", "event_id 7f3a", "reference A 17"}
+	said := []string{"order-ID 5719c1c8", "händelse-ID 7f3a", "referens A 17"}
+	for from := range keys {
+		for to := from + 1; to <= len(keys); to++ {
+			if got, ok := Swedish(strings.Join(keys[from:to], ", ")); !ok || got != strings.Join(said[from:to], ", ") {
+				t.Errorf("%q is said %q (%t)", keys[from:to], got, ok)
+			}
+		}
+	}
+}
+
 // Whatever stands in a place comes out as it went in, or the sentence stays in English: also words that are the sentence's
 // own, what another sentence begins or ends with, and what would mean something to a template or to a page.
 func TestNoValueIsAltered(t *testing.T) {
