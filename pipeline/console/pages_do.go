@@ -890,7 +890,7 @@ func (c *console) verify(w http.ResponseWriter, r *http.Request, v *view) error 
 			if len(f.Wrong) > 0 {
 				mark, wrong = "✗", wrong+1
 			}
-			j.say(mark + " " + v.T(v.Says(f.What)) + ": " + v.Says(f.Says))
+			j.say(mark + " " + f.What + ": " + v.Says(f.Says))
 			for _, x := range f.Wrong {
 				j.say("    " + v.Says(x))
 			}

@@ -331,7 +331,7 @@ func (g grid) Heads() []gridCell {
 var explained = map[string]string{"document_id": "/explain?q=", "order_number": "/explain?q=", "matched_document": "/explain?q=", "voucher": "/explain?q=",
 	"erp_document_id": "/explain?q=", "bank_reference": "/explain?q=", "entry": "/explain?q=", "payout_id": "/explain?q="}
 
-var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true, "cause": true, "rule": true, "period": true}
+var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true, "cause": true, "rule": true, "period": true, "key_type": true}
 
 // told are the columns that hold sentences of the ledger.
 var told = map[string]bool{"reason": true, "suggestion": true, "says": true, "evidence": true, "action": true, "text": true, "how": true, "rule": true, "of": true, "locator": true}
