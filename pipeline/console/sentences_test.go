@@ -33,7 +33,7 @@ var plainValues = map[string][]value{
 	"text":   {{"93360", ""}, {"A 17/B", ""}, {"payout 4", ""}},
 	"word":   {{"delivery", "leverans"}, {"payout_line", "utbetalningsrad"}, {"unmatched_line", "omatchad rad"}},
 	"sentence": {
-		{"event_id 7f3a", "händelse-ID 7f3a"}, {"reference 93360", "referens 93360"},
+		{"event_id 7f3a", "händelse-ID 7f3a"}, {"its rows have not come yet", "raderna har inte kommit ännu"},
 		{"Fortnox answers 500", "Fortnox svarar 500"},
 	},
 	"any": {{"event_id 7f3a", "händelse-ID 7f3a"}, {"93360", ""}, {"connection reset by peer", ""}},
@@ -202,6 +202,10 @@ func TestWhatIsNoSentenceStaysAsItIs(t *testing.T) {
 	}
 	if got := (&view{Lang: "en"}).Says("its rows have not come yet"); got != "its rows have not come yet" {
 		t.Errorf("an English page says %q", got)
+	}
+	wrong := `kvitt.toml:12:1: [[source]] "svea" has no secret: write secret = "${SVEA_SECRET}"` + "\n" + `sales.csv:3:1: "SWE" is no country code: two upper-case letters, as in ISO 3166, or *: write e.g. SE`
+	if got, want := v.Says(wrong), `kvitt.toml:12:1: [[source]] "svea" saknar secret: skriv secret = "${SVEA_SECRET}"`+"\n"+`sales.csv:3:1: "SWE" är ingen landskod: två versaler, som i ISO 3166, eller *: skriv till exempel SE`; got != want {
+		t.Errorf("what is wrong in a form is said %q", got)
 	}
 	if got := v.Says("its rows have not come yet\nX\nthe file is empty"); got != "raderna har inte kommit ännu\nX\nfilen är tom" {
 		t.Errorf("of several lines it says %q", got)

@@ -23,7 +23,7 @@ var written = []string{
 	"pipeline/stage*.go", "pipeline/bank.go", "pipeline/bank/camt.go", "pipeline/resolve.go", "pipeline/reverse.go", "pipeline/verify.go",
 	"pipeline/lock.go", "pipeline/outbox.go", "pipeline/post.go",
 	"load/fortnox/auth.go", "load/fortnox/check.go", "load/fortnox/errors.go", "load/fortnox/fortnox.go", "load/fortnox/invoice.go", "load/fortnox/order.go", "load/fortnox/payment.go", "load/fortnox/register.go",
-	"cmd/kvitt/check.go",
+	"cmd/kvitt/check.go", "cmd/kvitt/config/sales_file.go", "cmd/kvitt/config/check_sources.go",
 }
 
 // unsaid are phrases that no page shows as a sentence, and why.
@@ -174,8 +174,8 @@ func TestEverySentenceThatIsWrittenHasASwedishForm(t *testing.T) {
 				texts = inSQL(string(b))
 			}
 			for _, text := range texts {
-				for _, part := range verb.Split(text, -1) {
-					part = strings.Trim(part, " :;,.()\n\t\"")
+				for _, part := range verb.Split(strings.ReplaceAll(text, "%%", "\x01"), -1) {
+					part = strings.Trim(part, " :;,.()\n\t\"\x01")
 					if !phrase.MatchString(part) || unsaid[text] != "" {
 						continue
 					}
