@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/pipeline/archive"
 	"github.com/kvitt/kvitt/sql/duck"
 )
@@ -257,21 +256,18 @@ func (s *staging) restageBlob(src Source, id string) error {
 	if err != nil || !found {
 		return err
 	}
-	b.Seq = seq
+	b.Seq, b.Stream, b.MediaType = seq, stream, media
 	if err := b.SHA256.UnmarshalText([]byte(sum)); err != nil {
 		return err
 	}
-	if in := src.Connector.Inbox; in != nil && string(in.Stream) == stream && media == "text/csv" {
+	if src.isFile(&b) {
 		return s.restageReport(src, &b)
 	}
 	body, err := s.w.arch.ReadBlob(b.Content)
 	if err != nil {
 		return err
 	}
-	if media == extract.Sequence {
-		body = asObject(body)
-	}
-	return s.read(src, stream, []jsonBody{newBody(b.Seq, b.Key, body)})
+	return s.read(src, stream, []jsonBody{newBody(&b, body)})
 }
 
 func (s *staging) restageReport(src Source, b *archive.Blob) error {

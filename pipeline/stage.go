@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/pipeline/archive"
@@ -22,21 +24,26 @@ const chunkBytes = 48 << 20
 // which for pages is all there are, and each parse of one takes five to ten times its size until all are done.
 const pageBytes, longAnswer = 6 << 20, 32 << 10
 
-// A staging reads archived records into the tables of facts, inside one transaction.
+// commitBytes is how much is staged in one transaction.
+const commitBytes = 48 << 20
+
+// A staging reads archived records into the tables of facts.
 type staging struct {
-	w       *work
-	ctx     context.Context
-	until   func(archive.Record) bool // replay: stop before this record; nil reads everything
-	blobs   []blobRow
-	bodies  []jsonBody
-	keys    map[string]bool // of bodies
-	size    int
-	source  string
-	stream  string
-	nextPos archive.Position
-	records int64
-	macros  map[string]bool
-	only    string // a payout that is staged anew: nothing else of the bytes is taken in
+	w      *work
+	ctx    context.Context
+	until  func(archive.Record) bool // replay: stop before this record; nil reads everything
+	blobs  []blobRow
+	bodies []jsonBody
+	keys   map[string]bool // of bodies
+	size   int
+	// What was taken since the last commit, in bytes.
+	sinceCommit int64
+	source      string
+	stream      string
+	nextPos     archive.Position
+	records     int64
+	macros      map[string]bool
+	only        string // a payout that is staged anew: nothing else of the bytes is taken in
 }
 
 type blobRow struct {
@@ -67,7 +74,7 @@ type jsonBody struct {
 const timestamp = "2006-01-02 15:04:05.000000"
 
 // stage reads every record of the archive that DuckDB has not seen, in the order it
-// arrived. Where it stands is part of the same transaction, so a record is read once.
+// arrived. Where it stands is part of the transaction that stages them, so a record is read once.
 func (w *work) stage(ctx context.Context) (int64, error) {
 	return w.stageUntil(ctx, nil)
 }
@@ -83,24 +90,14 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 		return 0, err
 	}
 	s := &staging{w: w, ctx: ctx, until: until, nextPos: pos, macros: map[string]bool{}}
-	err = w.db.Tx(ctx, func() error {
-		for rec, err := range w.arch.Records(ctx, pos) {
-			if err != nil {
-				return err
-			}
-			if until != nil && until(rec) {
-				break
-			}
-			if err := s.take(rec); err != nil {
-				return err
-			}
-			s.nextPos = rec.Next
-		}
-		if err := s.flush(); err != nil {
+	next, stop := iter.Pull(s.ahead(ctx, pos))
+	defer stop()
+	for done := false; !done && err == nil; {
+		err = w.db.Tx(ctx, func() (err error) {
+			done, err = s.takeSome(next)
 			return err
-		}
-		return w.db.Exec(ctx, "update meta set value = $p where name = 'position'", duck.Named("p", s.nextPos.String()))
-	})
+		})
+	}
 	if err != nil {
 		return 0, fmt.Errorf("stage: %w", err)
 	}
@@ -108,6 +105,29 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 		w.Log.Info("staged", "records", s.records, "took", w.Wall().Sub(start).Round(time.Millisecond))
 	}
 	return s.records, nil
+}
+
+// takeSome stages records until there are no more or it is time to commit: what is replaced in a transaction, as temporary
+// tables are by every chunk, keeps its memory until then. A run that is cut off goes on after what was committed.
+func (s *staging) takeSome(next func() (archived, bool)) (done bool, err error) {
+	for s.sinceCommit = 0; s.sinceCommit < commitBytes; {
+		rec, ok := next()
+		if !ok || rec.err == nil && s.until != nil && s.until(rec.Record) {
+			done = true
+			break
+		}
+		if rec.err != nil {
+			return true, rec.err
+		}
+		if err := s.take(rec); err != nil {
+			return true, err
+		}
+		s.nextPos = rec.Next
+	}
+	if err := s.flush(); err != nil {
+		return true, err
+	}
+	return done, s.w.db.Exec(s.ctx, "update meta set value = $p where name = 'position'", duck.Named("p", s.nextPos.String()))
 }
 
 func (w *work) position(ctx context.Context) (archive.Position, error) {
@@ -118,7 +138,7 @@ func (w *work) position(ctx context.Context) (archive.Position, error) {
 	return archive.ParsePosition(texts[0])
 }
 
-func (s *staging) take(rec archive.Record) error {
+func (s *staging) take(rec archived) error {
 	switch {
 	case rec.Mark != nil:
 		if err := s.flush(); err != nil {
@@ -145,6 +165,7 @@ func (s *staging) take(rec archive.Record) error {
 	}
 	s.source, s.stream = b.Source, b.Stream
 	s.records++
+	s.sinceCommit += b.Size
 	row := blobRow{BlobID: b.Seq, RunNo: s.w.runNo, Source: b.Source, Stream: b.Stream, Key: b.Key,
 		FetchedAt: b.FetchedAt.UTC(), SHA256: b.SHA256.String(), Size: b.Size, MediaType: b.MediaType, Gone: b.Gone,
 		PlaceRun: b.Place.Run, PlaceOffset: b.Place.Offset, PlaceLength: b.Place.Length}
@@ -157,11 +178,11 @@ func (s *staging) take(rec archive.Record) error {
 		s.blobs = append(s.blobs, row)
 		return nil
 	}
-	if in := src.Connector.Inbox; in != nil && string(in.Stream) == b.Stream && b.MediaType == "text/csv" {
+	if src.isFile(b) {
 		if b.Gone {
 			return s.gone(*src, row)
 		}
-		if len(in.Sections) > 0 {
+		if len(src.Connector.Inbox.Sections) > 0 {
 			return s.sections(*src, row, b)
 		}
 		return s.report(*src, row, b)
@@ -170,19 +191,13 @@ func (s *staging) take(rec archive.Record) error {
 	if b.Gone {
 		return nil
 	}
-	body, err := s.w.arch.ReadBlob(b.Content)
-	if err != nil {
-		return err
-	}
-	if b.MediaType == extract.Sequence {
-		body = asObject(body)
-	}
-	s.bodies = append(s.bodies, newBody(b.Seq, b.Key, body))
+	body := newBody(b, rec.body)
+	s.bodies = append(s.bodies, body)
 	if s.keys == nil {
 		s.keys = map[string]bool{}
 	}
 	s.keys[b.Key] = true
-	s.size += len(body)
+	s.size += len(body.Body)
 	return nil
 }
 
@@ -214,9 +229,13 @@ func (s *staging) full() bool {
 	return s.size > chunkBytes || s.size > pageBytes && s.size > longAnswer*len(s.bodies)
 }
 
-func newBody(id int64, key string, body []byte) jsonBody {
+// newBody is an answer as its models read it: a sequence of answers is one.
+func newBody(b *archive.Blob, body []byte) jsonBody {
+	if b.MediaType == extract.Sequence {
+		body = asObject(body)
+	}
 	begin := bytes.TrimLeft(body, " \t\r\n")
-	return jsonBody{id, key, string(body), len(begin) > 0 && (begin[0] == '{' || begin[0] == '[')}
+	return jsonBody{b.Seq, b.Key, string(body), len(begin) > 0 && (begin[0] == '{' || begin[0] == '[')}
 }
 
 // asObject makes one object of a sequence of answers, so that a model sees all of a document
@@ -265,22 +284,28 @@ func (s *staging) flush() error {
 func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
 	db := s.w.db
 	// Each answer is parsed once here, by the cast: of what is JSON, its first sign tells whether it is an object or an array.
+	// In two tables, because DuckDB reads one of so few rows by one thread only.
 	if err := db.Exec(s.ctx, `
-		create or replace temp table answers (blob_id bigint, key varchar, body json, head varchar);
+		create or replace temp table answers_1 (blob_id bigint, key varchar, body json, head varchar);
+		create or replace temp table answers_2 (blob_id bigint, key varchar, body json, head varchar);
+		create or replace temp view answers as select * from answers_1 union all select * from answers_2;
 		create or replace temp view raw as select blob_id, key, body from answers where body is not null;
 		create or replace temp table new_documents (document_id varchar, kind varchar, doc_ref varchar)`); err != nil {
 		return err
 	}
-	if err := db.Append(s.ctx, "insert into answers select blob_id, key, try_cast(case when whole then body end as json), left(body, 200) from rows",
-		[]string{"blob_id bigint", "key varchar", "body varchar", "whole boolean"}, func(add func(...any) error) error {
-			for _, b := range bodies {
-				if err := add(b.BlobID, b.Key, strings.ToValidUTF8(b.Body, "\uFFFD"), b.Whole); err != nil {
-					return err
+	half := (len(bodies) + 1) / 2
+	for i, part := range [][]jsonBody{bodies[:half], bodies[half:]} {
+		if err := db.Append(s.ctx, fmt.Sprintf("insert into answers_%d select blob_id, key, try_cast(case when whole then body end as json), left(body, 200) from rows", i+1),
+			[]string{"blob_id bigint", "key varchar", "body varchar", "whole boolean"}, func(add func(...any) error) error {
+				for _, b := range part {
+					if err := add(b.BlobID, b.Key, validUTF8(b.Body), b.Whole); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		}); err != nil {
-		return err
+				return nil
+			}); err != nil {
+			return err
+		}
 	}
 	s.w.Log.Debug("answers read", "answers", len(bodies))
 	if err := s.useMacros(src); err != nil {
@@ -304,6 +329,14 @@ func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
 		}
 	}
 	return nil
+}
+
+// validUTF8 is s with what is no UTF-8 in it replaced: DuckDB takes no other text.
+func validUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 func (s *staging) useMacros(src Source) error {

@@ -23,23 +23,24 @@ func (s *staging) model(src Source, m extract.Model) error {
 		}
 		return nil
 	}
-	// Columns that a provider does not have are null: the entity's table says which there are.
-	err = s.w.db.Exec(s.ctx, fmt.Sprintf(`create or replace temp table incoming as
-		select * from (select * from %s where false) union all by name select * from (
-%s
-)`, m.Entity, text))
-	if err != nil {
-		return fmt.Errorf("%s: %w", m.File, err)
-	}
 	if s.only != "" && !strings.HasPrefix(m.Entity, "payout") {
 		return nil
-	}
-	if err := s.narrow(src, m.Entity); err != nil {
-		return fmt.Errorf("%s: %w", m.File, err)
 	}
 	merge, ok := merges[m.Entity]
 	if !ok {
 		return fmt.Errorf("%s: there is no entity %q", m.File, m.Entity)
+	}
+	// Columns that a provider does not have are null: the entity's table says which there are.
+	incoming := fmt.Sprintf("select * from (select * from %s where false) union all by name select * from (\n%s\n)", m.Entity, text)
+	if strings.Contains(merge, "{{incoming}}") {
+		merge = strings.ReplaceAll(merge, "{{incoming}}", "("+incoming+")")
+	} else {
+		if err := s.w.db.Exec(s.ctx, "create or replace temp table incoming as "+incoming); err != nil {
+			return fmt.Errorf("%s: %w", m.File, err)
+		}
+		if err := s.narrow(src, m.Entity); err != nil {
+			return fmt.Errorf("%s: %w", m.File, err)
+		}
 	}
 	if m.Entity == "payout_lines" && !hasHeaders(src.Connector) {
 		merge += headerless
@@ -69,6 +70,7 @@ func ofKinds(m extract.Model) string {
 	return " and kind in (" + strings.Join(quoted, ", ") + ")"
 }
 
+// In merges {{incoming}} is what the model yields; where it is read more than once it is the table incoming instead.
 var merges = map[string]string{
 	// An order is read whole, or the kinds of its documents that a model has are: the newest version
 	// replaces what was known of it. All its documents are looked at again: a refund is judged by what was delivered.
@@ -92,7 +94,7 @@ delete from document_keys where document_id in (select document_id from old_docu
 delete from documents where document_id in (select document_id from old_documents where true{{kinds}});
 
 insert into documents by name
-select distinct on (i.kind, i.doc_ref)
+select
 	i.* exclude (document_id, source, event_date, run_no),
 	{{source}} || '/' || i.kind || '/' || i.doc_ref as document_id, {{source}} as source,
 	local_date(i.event_at, c.time_zone) as event_date, r.run_no
@@ -100,7 +102,7 @@ from incoming as i
 inner join newest using (order_id, blob_id)
 cross join set_company as c
 cross join this_run as r
-where i.doc_ref is not null;
+where i.rowid in (select min(x.rowid) from incoming as x inner join newest using (order_id, blob_id) where x.doc_ref is not null group by x.kind, x.doc_ref);
 
 -- What lines and keys are then for: an answer's documents are read before both.
 create or replace temp table new_documents as
@@ -116,13 +118,13 @@ where b.blob_id in (select blob_id from incoming where order_id is null);`,
 	"document_lines": `
 insert into document_lines by name
 select i.* exclude (document_id, kind, doc_ref, order_id), d.document_id as document_id
-from incoming as i
+from {{incoming}} as i
 inner join new_documents as d on d.kind = i.kind and d.doc_ref = i.doc_ref;`,
 
 	"document_keys": `
 insert into document_keys by name
 select distinct d.document_id, i.key_type, i.value, case i.key_type when 'payment_id' then payment_reference(i.value) else normal_reference(i.value) end as normal
-from incoming as i
+from {{incoming}} as i
 inner join new_documents as d on d.kind = i.kind and d.doc_ref = i.doc_ref;`,
 
 	// A payout that is there already with other figures is flagged; what is booked stays.
@@ -160,12 +162,9 @@ select distinct on (payout_id, part) i.* exclude (source), {{source}} as source 
 insert into todo_payouts select distinct {{source}}, payout_id from incoming except select source, payout_id from todo_payouts;`,
 
 	"payout_lines": `
-create or replace temp table named as
-select *, row_number() over (partition by content, blob_id order by row_no) as ordinal
-from (select i.* exclude (line_id, source, run_no), ` + lineContent + ` as content from incoming as i);
-
 create or replace temp table named_lines as
-select name_of(content || '|' || ordinal) as line_id, * exclude (content, ordinal) from named;
+select name_of(content || '|' || row_number() over (partition by content, blob_id order by row_no)) as line_id, * exclude (content)
+from (select i.* exclude (line_id, source, run_no), ` + lineContent + ` as content from incoming as i);
 
 create or replace temp table known_parts as
 select distinct l.payout_id, l.part from payout_lines as l
@@ -194,10 +193,10 @@ from (
 group by payout_id;
 
 insert into payout_lines by name
-select distinct on (n.line_id) n.*, {{source}} as source, r.run_no
+select n.*, {{source}} as source, r.run_no
 from named_lines as n
 cross join this_run as r
-where (n.payout_id, n.part) not in (select (payout_id, part) from known_parts);
+where n.rowid in (select min(rowid) from named_lines where (payout_id, part) not in (select (payout_id, part) from known_parts) group by line_id);
 
 insert into todo_payouts
 select distinct {{source}}, payout_id from named_lines where payout_id is not null

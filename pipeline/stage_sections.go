@@ -38,7 +38,7 @@ func (s *staging) sections(src Source, row blobRow, b *archive.Blob) error {
 				return err
 			}
 		}
-		s.bodies = append(s.bodies, newBody(b.Seq, b.Key, doc))
+		s.bodies = append(s.bodies, newBody(b, doc))
 		s.size += len(doc)
 	}
 	return nil

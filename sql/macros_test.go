@@ -306,3 +306,63 @@ func TestMethodsOfSeveralWords(t *testing.T) {
 		}
 	}
 }
+
+// What scaled and its kin make of a decimal is what exact arithmetic makes of it, however it is written.
+func TestDecimalsInTextsAreReadExactly(t *testing.T) {
+	db := open(t, sql.Macros())
+	texts := []string{"0", "-0", "12", "+12", ".5", "-.5", "5.", "0.005", "-0.005", "2.345", "-2.345", "2.3449999999", "1e3", "1.5e-3", "-1.25E2", "99999999999.99",
+		"123456789012345.67", "0.0049999", "007.10"}
+	none := []string{"", ".", "-", "+", "e", "0x10", "12,50", "1 000", "abc", "NaN", "Infinity", "1e", "--1", "1.2.3", "99999999999999999999", "-99999999999999999999"}
+	r := rand.New(rand.NewPCG(5, 8))
+	for range 200 {
+		s := fmt.Sprintf("%d.%0*d", r.IntN(2_000_000)-1_000_000, 1+r.IntN(9), r.IntN(1_000_000_000))
+		texts = append(texts, s)
+	}
+	rounded := func(text string, places int) int64 {
+		x, ok := new(big.Rat).SetString(text)
+		if !ok {
+			t.Fatalf("%q", text)
+		}
+		x.Mul(x, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(places)), nil)))
+		return halfAwayFromZero(x.Num(), x.Denom()).Int64()
+	}
+	read := func(text string) (places [4]duck.NullInt64, minor, exact [3]duck.NullInt64) {
+		found, err := db.One(context.Background(), `
+			select scaled(v, 0), scaled(v, 2), scaled(v, 3), scaled(v, 6), minor_rounded(v, 'SEK'), minor_rounded(v, 'JPY'), minor_rounded(v, 'KWD'),
+				minor_exact(v, 'SEK'), minor_exact(v, 'JPY'), minor_exact(v, 'KWD')
+			from (select $v::varchar as v)`, []any{duck.Named("v", text)},
+			&places[0], &places[1], &places[2], &places[3], &minor[0], &minor[1], &minor[2], &exact[0], &exact[1], &exact[2])
+		if err != nil || !found {
+			t.Fatalf("%q: %v", text, err)
+		}
+		return places, minor, exact
+	}
+	for _, text := range texts {
+		places, minor, exact := read(text)
+		for i, p := range []int{0, 2, 3, 6} {
+			want := rounded(text, p)
+			fits := p < 6 || len(strings.SplitN(text, ".", 2)[0]) < 13
+			if fits && (!places[i].Valid || places[i].Int64 != want) {
+				t.Errorf("%q at %d places is %v, want %d", text, p, places[i], want)
+			}
+		}
+		for i, p := range []int{2, 0, 3} {
+			if !minor[i].Valid || minor[i].Int64 != rounded(text, p) {
+				t.Errorf("%q rounded at %d decimals is %v, want %d", text, p, minor[i], rounded(text, p))
+			}
+			micro := rounded(text, 6)
+			unit := []int64{10_000, 1_000_000, 1_000}[i]
+			if want := micro%unit == 0 && places[3].Valid; exact[i].Valid != want || want && exact[i].Int64 != micro/unit {
+				t.Errorf("%q in a currency of %d decimals is %v, want %v: %d", text, p, exact[i], want, micro/unit)
+			}
+		}
+	}
+	for _, text := range none {
+		places, minor, exact := read(text)
+		for i, v := range append(append(places[:], minor[:]...), exact[:]...) {
+			if v.Valid {
+				t.Errorf("%q is no number, and read as %d (%d)", text, v.Int64, i)
+			}
+		}
+	}
+}

@@ -4,10 +4,10 @@ create or replace temp macro centra_time(t) as (try_cast(t as timestamptz) at ti
 
 -- An amount in major units, a JSON number, as minor units; halves away from zero.
 create or replace temp macro centra_minor(t, cur) as
-    round(try_cast(t as decimal(30, 10)) * case exponent(cur) when 2 then 100 when 0 then 1 else 1000 end, 0)::bigint;
+    minor_rounded(t, cur);
 
 -- 25.5 % as 2550.
-create or replace temp macro centra_bp(t) as round(try_cast(t as decimal(20, 10)) * 100, 0)::integer;
+create or replace temp macro centra_bp(t) as scaled(t, 2)::integer;
 
 -- The elements of a list; none where there is no list.
 create or replace temp macro centra_list(j) as coalesce(json_extract(j, '$[*]'), []::json[]);

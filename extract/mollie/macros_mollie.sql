@@ -3,7 +3,7 @@
 -- An amount in millionths of its currency, exactly; null if it is no number. An amount may have
 -- three or four decimals in a settlement's periods.
 create or replace temp macro mollie_micro(v) as
-    case when regexp_full_match(v, '-?[0-9]{1,12}(\.[0-9]{1,6})?') then (try_cast(v as decimal(25, 6)) * 1000000)::bigint end; -- DuckDB may cast before it looks at the case
+    case when regexp_full_match(v, '-?[0-9]{1,12}(\.[0-9]{1,6})?') then scaled(v, 6) end;
 
 -- Millionths in minor units, halves away from zero.
 create or replace temp macro mollie_round(micro, cur) as
@@ -11,8 +11,7 @@ create or replace temp macro mollie_round(micro, cur) as
 
 -- An amount in minor units; null when it is finer than its currency, which no payment can be.
 create or replace temp macro mollie_minor(v, cur) as
-    case when mollie_micro(v) % (case exponent(cur) when 0 then 1000000 when 3 then 1000 else 10000 end) = 0
-        then mollie_round(mollie_micro(v), cur) end;
+    micro_exact(mollie_micro(v), cur);
 
 -- 2024-04-06T09:41:44+00:00 and 2018-04-06T06:00:01.0Z are both in use.
 create or replace temp macro mollie_time(t) as (try_cast(t as timestamptz) at time zone 'UTC');

@@ -16,14 +16,9 @@
 create or replace temp macro shopify_time(t) as (try_cast(t as timestamptz) at time zone 'UTC');
 
 -- An amount in minor units: exact, or it is none.
-create or replace temp macro shopify_scaled(amount, currency) as
-    case when amount * (case exponent(currency) when 2 then 100 when 0 then 1 else 1000 end) % 1 = 0
-        then (amount * (case exponent(currency) when 2 then 100 when 0 then 1 else 1000 end))::bigint end;
+create or replace temp macro shopify_money(m) as minor_exact(m.amount, m.currencyCode);
 
-create or replace temp macro shopify_minor(bag) as
-    shopify_scaled(try_cast(coalesce(bag.presentmentMoney, bag.shopMoney).amount as decimal(22, 6)), coalesce(bag.presentmentMoney, bag.shopMoney).currencyCode);
-
-create or replace temp macro shopify_money(m) as shopify_scaled(try_cast(m.amount as decimal(22, 6)), m.currencyCode);
+create or replace temp macro shopify_minor(bag) as shopify_money(coalesce(bag.presentmentMoney, bag.shopMoney));
 
 -- A rate in basis points: ratePercentage is 25, rate is 0.25.
 create or replace temp macro shopify_rate(t) as

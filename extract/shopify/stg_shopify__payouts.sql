@@ -36,10 +36,10 @@ summed as (
         case when direction = 'WITHDRAWAL' then -abs(shopify_money(net)) else shopify_money(net) end as amount,
         list_sum(list_transform(
             ['chargesGross', 'refundsFeeGross', 'adjustmentsGross', 'reservedFundsGross', 'retriedPayoutsGross', 'advanceGross', 'usdcRebateCreditAmount'],
-            lambda f: coalesce(try_cast(summary ->> ('$.' || f || '.amount') as decimal(22, 6)), 0)))
+            lambda f: coalesce(scaled(summary ->> ('$.' || f || '.amount'), 6), 0)))
         - list_sum(list_transform(
             ['chargesFee', 'refundsFee', 'adjustmentsFee', 'reservedFundsFee', 'retriedPayoutsFee', 'advanceFees'],
-            lambda f: coalesce(try_cast(summary ->> ('$.' || f || '.amount') as decimal(22, 6)), 0))) as formula
+            lambda f: coalesce(scaled(summary ->> ('$.' || f || '.amount'), 6), 0))) as formula
     from typed
 
 )
@@ -51,7 +51,7 @@ select
     currency,
     amount as amount_minor,
     amount as rows_expected_minor,
-    case when json_type(summary) = 'OBJECT' then amount - shopify_scaled(formula, currency) else 0 end as formula_off_minor,
+    case when json_type(summary) = 'OBJECT' then amount - micro_exact(formula::bigint, currency) else 0 end as formula_off_minor,
     null::bigint as opening_minor,
     null::bigint as closing_minor,
     'deducted' as fee_rows,

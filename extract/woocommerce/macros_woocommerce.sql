@@ -4,7 +4,9 @@
 
 -- A decimal in a text, up to eight places; '' and whatever is none is null.
 create or replace temp macro woo_decimal(t) as
-    case when regexp_full_match(trim(t), '[-+]?([0-9]{1,13}(\.[0-9]*)?|\.[0-9]+)([eE]-?[0-9]{1,2})?') then try_cast(trim(t) as decimal(21, 8)) end;
+    case when regexp_full_match(trim(t), '[-+]?([0-9]{1,13}(\.[0-9]*)?|\.[0-9]+)([eE]-?[0-9]{1,2})?') 
+        -- of 21 digits, and read as one of 18 where that is enough: sixty times faster
+        then coalesce(try_cast(trim(t) as decimal(18, 8))::decimal(21, 8), try_cast(trim(t) as decimal(21, 8))) end;
 
 -- A decimal in minor units, halves away from zero.
 create or replace temp macro woo_minor(d, cur) as
