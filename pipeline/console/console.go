@@ -453,7 +453,7 @@ type notFound string
 func (n notFound) Error() string { return string(n) }
 
 func (c *console) fail(w http.ResponseWriter, r *http.Request, v *view, code int, says string) {
-	v.Title = http.StatusText(code)
+	v.Title = v.T(http.StatusText(code))
 	w.WriteHeader(code)
 	c.render(w, v, "error", says)
 }

@@ -71,7 +71,7 @@ func (c *console) start(w http.ResponseWriter, r *http.Request, v *view, title, 
 
 	// It was loaded for this job alone. A copy of it would not do: its ERP asks the project it was built with.
 	p.Progress = j.progress
-	p.Log = slog.New(jobLog{j, p.Log.Handler()})
+	p.Log = slog.New(jobLog{j, v, p.Log.Handler()})
 	row := v.row
 	v.row.Outcome = "begun"
 	go func() {
@@ -167,12 +167,13 @@ func (c *console) job(w http.ResponseWriter, r *http.Request, v *view) error {
 // A jobLog shows what a run logs on the job's page too.
 type jobLog struct {
 	j *job
+	v *view
 	slog.Handler
 }
 
 func (l jobLog) Handle(ctx context.Context, rec slog.Record) error {
 	if rec.Level >= slog.LevelInfo {
-		text := rec.Message
+		text := l.v.T(l.v.Says(rec.Message))
 		rec.Attrs(func(a slog.Attr) bool {
 			text += " " + a.Key + "=" + a.Value.String()
 			return true
@@ -182,8 +183,10 @@ func (l jobLog) Handle(ctx context.Context, rec slog.Record) error {
 	return l.Handler.Handle(ctx, rec)
 }
 
-func (l jobLog) WithAttrs(as []slog.Attr) slog.Handler { return jobLog{l.j, l.Handler.WithAttrs(as)} }
-func (l jobLog) WithGroup(n string) slog.Handler       { return jobLog{l.j, l.Handler.WithGroup(n)} }
+func (l jobLog) WithAttrs(as []slog.Attr) slog.Handler {
+	return jobLog{l.j, l.v, l.Handler.WithAttrs(as)}
+}
+func (l jobLog) WithGroup(n string) slog.Handler { return jobLog{l.j, l.v, l.Handler.WithGroup(n)} }
 
 // ran says in words what a run did.
 func ran(v *view, res pipeline.Result) string {

@@ -502,7 +502,11 @@ func (c *console) explain(w http.ResponseWriter, r *http.Request, v *view) error
 	switch {
 	case err == nil:
 		for _, x := range story {
-			d.Chapters = append(d.Chapters, chapter{Title: x.Title, Grid: grid{V: v, Table: x.Table, More: x.More, Links: explained, Words: wordy}, LeftOut: x.LeftOut})
+			says := told
+			if x.Title == "on the bank statement" {
+				says = nil // its words are the bank's
+			}
+			d.Chapters = append(d.Chapters, chapter{Title: x.Title, Grid: grid{V: v, Table: x.Table, More: x.More, Links: explained, Words: wordy, Says: says}, LeftOut: x.LeftOut})
 		}
 	case errors.Is(err, pipeline.ErrUnknownRef):
 		d.None = true
@@ -774,7 +778,7 @@ func (c *console) diffRuns(w http.ResponseWriter, r *http.Request, v *view) erro
 	}
 	d.Of, d.Until = d.Diff.From.ID, d.Diff.To.ID
 	table := func(t duck.Table) grid {
-		g := grid{V: v, Table: t, Links: explained, Words: wordy, More: len(t.Rows) > 200}
+		g := grid{V: v, Table: t, Links: explained, Words: wordy, Says: told, More: len(t.Rows) > 200}
 		g.Table.Rows = t.Rows[:min(len(t.Rows), 200)]
 		return g
 	}

@@ -444,7 +444,7 @@ func (c *console) testID(w http.ResponseWriter, r *http.Request, v *view) error 
 	} else {
 		for _, x := range d.Trial.Chapters {
 			if len(x.Table.Rows) > 0 {
-				d.Chapters = append(d.Chapters, chapter{Title: x.Title, Grid: grid{V: v, Table: x.Table, Words: wordy}})
+				d.Chapters = append(d.Chapters, chapter{Title: x.Title, Grid: grid{V: v, Table: x.Table, Words: wordy, Says: told}})
 			}
 		}
 	}
@@ -508,7 +508,7 @@ func (c *console) backfill(w http.ResponseWriter, r *http.Request, v *view) erro
 			}
 			if err != nil {
 				failed = append(failed, err)
-				j.say(err.Error())
+				j.say(v.Says(err.Error()))
 			}
 			sum.Records += res.Records
 			sum.Entries += res.Entries
@@ -890,9 +890,9 @@ func (c *console) verify(w http.ResponseWriter, r *http.Request, v *view) error 
 			if len(f.Wrong) > 0 {
 				mark, wrong = "✗", wrong+1
 			}
-			j.say(mark + " " + f.What + ": " + f.Says)
+			j.say(mark + " " + f.What + ": " + v.Says(f.Says))
 			for _, x := range f.Wrong {
-				j.say("    " + x)
+				j.say("    " + v.Says(x))
 			}
 		}
 		if err != nil {

@@ -107,6 +107,9 @@ func (v *view) Word(w string) string {
 			return s
 		}
 	}
+	if strings.Contains(w, " ") {
+		return w // a sentence is no word: what it names is written as it is
+	}
 	return strings.ReplaceAll(w, "_", " ")
 }
 
@@ -281,6 +284,7 @@ type grid struct {
 	More  bool
 	Links map[string]string // column -> address that the value is added to
 	Words map[string]bool   // columns that hold words of the ledger
+	Says  map[string]bool   // columns that hold its sentences
 }
 
 // A gridCell is one value with what a page needs to know of it.
@@ -300,6 +304,8 @@ func (g grid) Rows() [][]gridCell {
 			switch {
 			case cell.Numeric && strings.Contains(x.Text, "."):
 				cell.Text = g.V.Amount(x.Text)
+			case g.Says[name] && strings.Contains(x.Text, " "):
+				cell.Text = g.V.Says(x.Text)
 			case g.Words[name]:
 				cell.Text = g.V.Word(x.Text)
 			}
@@ -325,4 +331,7 @@ func (g grid) Heads() []gridCell {
 var explained = map[string]string{"document_id": "/explain?q=", "order_number": "/explain?q=", "matched_document": "/explain?q=", "voucher": "/explain?q=",
 	"erp_document_id": "/explain?q=", "bank_reference": "/explain?q=", "entry": "/explain?q=", "payout_id": "/explain?q="}
 
-var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true}
+var wordy = map[string]bool{"kind": true, "status": true, "verdict": true, "role": true, "match_rule": true, "class": true, "change": true, "exception_kind": true, "action": true, "cause": true, "rule": true, "period": true, "key_type": true}
+
+// told are the columns that hold sentences of the ledger.
+var told = map[string]bool{"reason": true, "suggestion": true, "says": true, "evidence": true, "action": true, "text": true, "how": true, "rule": true, "of": true, "locator": true}

@@ -1,7 +1,7 @@
 package console
 
-// swedish translates the console's own texts. What the ledger says about a document, its
-// reasons and suggestions, is in English in both languages: it is the same text that the command line prints.
+// swedish translates the console's own texts. What the ledger says about a document, its reasons and suggestions, is
+// in sentences_sv.txt.
 var swedish = map[string]string{
 	"%d new from the sources, %d entries booked, %d vouchers posted.": "%d nya från källorna, %d bokningar gjorda, %d verifikat överförda.",
 	"%d of %d IDs":                           "%d av %d ID:n",
@@ -386,15 +386,40 @@ var swedish = map[string]string{
 	"they correct what is posted":   "de rättar det som är överfört",
 	"this build cannot resolve yet": "den här versionen kan inte lösa avvikelser ännu",
 	"this build cannot reverse yet": "den här versionen kan inte återföra ännu",
+	"Bad Request":                   "Går inte",
+	"Conflict":                      "Upptaget",
+	"Forbidden":                     "Inte tillåtet",
+	"Gateway Timeout":               "Det tog för lång tid",
+	"Internal Server Error":         "Något gick fel",
+	"Not Found":                     "Finns inte",
+	"Request Entity Too Large":      "För stort",
+	"Service Unavailable":           "Går inte just nu",
 	"this console was started without a configuration file": "konsolen startades utan inställningsfil",
 	"write the company's name":                              "skriv företagets namn",
 
+	"configuration": "inställningar",
+	"clock":         "klocka",
+	"sales":         "försäljning",
+	"erp":           "affärssystem",
+	"data_dir":      "datamapp",
+	"extracted":     "hämtat",
+	"staged":        "läst in",
+	"booked":        "bokfört",
+	"posted":        "överfört",
+	"published":     "publicerat",
+	"reversed":      "återfört",
+	"pre-flight":    "kontroll före överföring",
+	"begun":         "påbörjad",
+	"refused":       "nekad",
+	"company":       "företag",
 	// The titles of a story's chapters.
 	"documents": "dokument", "what they hold, by VAT rate": "vad de innehåller, per momssats",
 	"payout lines, and how each found its document": "utbetalningsrader, och hur var och en fann sitt dokument",
 	"booked by": "bokat av", "from these bytes": "ur dessa bytes", "in the ERP": "i affärssystemet", "needs a person": "kräver en människa",
 	"rows booked, by account": "rader som bokförts, per konto",
-	"would be booked":         "skulle bokas", "how amounts without lines were split": "hur belopp utan rader delades", "decided by [[sales]]": "avgjort av [[sales]]",
+	"staged with these keys":  "inläst med dessa nycklar", "corrected later": "rättat senare", "on the bank statement": "på kontoutdraget", "what sets it apart in the proof": "det som skiljer i saldobeviset",
+	"what the source sent, personal data masked": "det som källan skickade, personuppgifter maskerade", "what may lie behind it, most likely first": "vad som kan ligga bakom, det troligaste först",
+	"would be booked": "skulle bokas", "how amounts without lines were split": "hur belopp utan rader delades", "decided by [[sales]]": "avgjort av [[sales]]",
 	"decided by [[source]]": "avgjort av [[source]]", "decided by [company] and [accounts]": "avgjort av [company] och [accounts]", "held, and why": "hålls, och varför",
 }
 
@@ -417,6 +442,16 @@ var swedishWords = map[string]string{
 	"fetched_at": "hämtat", "voucher": "verifikat", "reference": "referens", "erp_number": "nummer", "posted_at": "överfört", "suggestion": "förslag",
 	"receivable": "fordran", "clearing": "avräkning", "bank": "bank", "suspense": "observation", "rounding": "öresavrundning", "reserve": "reserv", "dispute": "tvist", "fee_vat": "moms på avgift",
 	"accept": "godta", "keep": "behåll", "duplicate": "dubblett", "retry": "pröva igen",
+	"known": "känd", "adopted": "en annan källas", "ignored": "bortsett från", "decided": "beslutat", "in force": "gäller", "undone": "ångrat", "opened": "öppnad", "reversed": "återförd", "no_report": "ingen rapport", "goods": "varor", "gift_card": "presentkort",
+	"loan": "lån", "chargeback_reversed": "återkrav som tagits tillbaka", "fx_gain": "kursvinst", "fx_loss": "kursförlust", "gift_cards": "presentkort", "reverse_in": "ingående moms, omvänd", "reverse_out": "utgående moms, omvänd",
+	"event_id": "händelse-ID", "order_id": "order-ID", "payment_id": "betalnings-ID", "order_amount_date": "order, belopp och datum", "amount_date": "belopp och datum", "alias": "alias", "decision": "beslut",
+	"late_report": "sen rapport", "row_in_another_payout": "rad i en annan utbetalning", "duplicate_row": "rad två gånger", "missing_fee_row": "avgiftsrad saknas", "missing_sale_row": "försäljningsrad saknas",
+	"missing_refund_row": "återbetalningsrad saknas", "wrong_provider_total": "fel total hos leverantören", "row_disagrees": "raden går inte ihop", "fx": "valuta", "double_capture": "dubbel debitering", "refund_twice": "dubbel återbetalning",
+	"amount_differs": "annat belopp", "wrong_reference": "fel referens", "reversed_line": "återförd rad", "sold_elsewhere": "såld någon annanstans",
+	"about": "om", "rank": "rang", "cause": "orsak", "says": "säger", "action": "åtgärd", "weight": "vikt", "corrects": "rättar", "run_id": "körning", "key_type": "nyckelslag", "value": "värde", "of": "för", "offset": "byte", "name": "namn", "postings": "konteringar",
+	"booked_date": "bokfört", "since": "från", "until": "till", "change": "förändring", "debit": "debet", "credit": "kredit", "n": "antal", "decision_id": "beslut", "decided_at": "beslutat", "decided_by": "beslutat av", "exception_kind": "slag",
+	"gross_minor": "brutto, minsta enhet", "vat_minor": "moms, minsta enhet", "customer": "kund", "oss": "OSS", "provider": "leverantör", "invoices": "fakturor", "payouts": "utbetalningar", "orders": "order",
+	"time_zone": "tidszon", "tolerance": "tolerans", "locked_through": "låst till och med", "period": "period", "first_open": "första öppna", "hold": "håll",
 	"match": "matcha", "ignore": "bortse", "line_type": "radtyp", "undo": "ångra",
 	"sign_in": "inloggning", "sign_out": "utloggning", "post": "överföring", "run": "körning", "backfill": "retroaktiv synk", "test": "test", "check": "kontroll", "query": "fråga", "resolve": "lösning", "reverse": "återföring",
 	"add_source": "ny källa", "add_company": "nytt företag", "import_sales": "import av konton", "verify": "granskning", "cross_site": "annan webbplats",
