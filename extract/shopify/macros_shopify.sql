@@ -38,6 +38,12 @@ create or replace temp macro shopify_tax(typed, of_channel) as
 create or replace temp macro shopify_rates(typed) as
     coalesce(list_sum(list_transform(list_filter(typed, lambda x: not x.is_channel), lambda x: x.rate_bp)), 0)::integer;
 
+-- The part of an amount that units have of all those it is for: those that leave after the ones before, up to through. So the
+-- parts of all add up to it; that most leave at once spares two divisions.
+create or replace temp macro shopify_share(amount, before, through, units) as
+    case when before = 0 and through = units then amount::bigint
+        else div_half_away(amount::hugeint * through::bigint, units::bigint) - div_half_away(amount::hugeint * before::bigint, units::bigint) end;
+
 -- What is on a gateway that no provider will ever settle: the customer paid with what the shop owed.
 create or replace temp macro shopify_voucher(gateway) as
     case lower(coalesce(gateway, ''))

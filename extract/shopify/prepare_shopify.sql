@@ -336,7 +336,14 @@ rows as (
 
 ),
 
-sold as (select blob_id, item_id, sum(quantity)::bigint as quantity from shopify_pool where item_id is not null group by all),
+sold as (
+
+    select blob_id, item_id, sum(quantity)::bigint as quantity
+    from shopify_pool
+    where item_id is not null and blob_id in (select blob_id from rows)
+    group by all
+
+),
 
 sent as (
 
@@ -440,23 +447,30 @@ moves as (
 
 ),
 
-counted as (
+sent as (
 
     select m.*, s.doc_ref, s.event_at,
-        sum(m.quantity) over (partition by m.blob_id, m.item_id order by s.event_at, s.id) as through,
-        sum(m.quantity) over (partition by m.blob_id, m.item_id) as sent
+        sum(m.quantity) over (partition by m.blob_id, m.item_id) as sent,
+        count(*) over (partition by m.blob_id, m.item_id) = 1 as is_only
     from moves as m
     inner join sendings as s on s.blob_id = m.blob_id and s.id = m.parcel
+
+),
+
+-- Running sums are dear: most items leave once.
+counted as (
+
+    select *, quantity as through from sent where is_only
+    union all
+    select *, sum(quantity) over (partition by blob_id, item_id order by event_at, parcel) from sent where not is_only
 
 ),
 
 goods_sent as (
 
     select c.blob_id, 'delivery' as kind, c.doc_ref, c.event_at, l.line_type, c.item_id, c.quantity::bigint as quantity, l.rate_bp,
-        div_half_away(l.gross::hugeint * c.through::bigint, greatest(l.quantity, c.sent)::bigint)
-            - div_half_away(l.gross::hugeint * (c.through - c.quantity)::bigint, greatest(l.quantity, c.sent)::bigint) as gross,
-        div_half_away(l.vat::hugeint * c.through::bigint, greatest(l.quantity, c.sent)::bigint)
-            - div_half_away(l.vat::hugeint * (c.through - c.quantity)::bigint, greatest(l.quantity, c.sent)::bigint) as vat
+        shopify_share(l.gross, c.through - c.quantity, c.through, greatest(l.quantity, c.sent)) as gross,
+        shopify_share(l.vat, c.through - c.quantity, c.through, greatest(l.quantity, c.sent)) as vat
     from counted as c
     inner join left_over as l on l.blob_id = c.blob_id and l.item_id = c.item_id
     where c.sent > 0
@@ -555,7 +569,7 @@ vouchers as (
 deliveries as (
 
     select blob_id, doc_ref, any_value(event_at) as event_at, sum(gross)::bigint as gross
-    from lines where kind = 'delivery' group by all
+    from lines where kind = 'delivery' and blob_id in (select blob_id from vouchers) group by all
 
 ),
 
