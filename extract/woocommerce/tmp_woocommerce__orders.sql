@@ -4,7 +4,7 @@
 -- Key:   blob_id, locator; ref is the order's ID, null where it has none
 -- given: the gift cards that were used: they are in no line, the total is lower by them
 --
--- A page is parsed twice: which order stands where is decided by the IDs alone, so that the orders, which are large, go straight
+-- A page is parsed twice: which order is the newest is decided by the IDs alone, so that the orders, which are large, go straight
 -- to where they are kept. What the page's key says is read once a page.
 
 with
@@ -18,21 +18,25 @@ pages as (
 
 ),
 
-newest as (
+-- A mark for each order of a page, in its order: a join with the orders themselves would copy them.
+marked as (
 
-    select blob_id, position
+    select blob_id, list(is_newest order by position) as marks
     from (
-        select blob_id, generate_subscripts(ids, 1) - 1 as position, unnest(ids).id as id
-        from (select blob_id, from_json(list, '[{"id": "VARCHAR"}]') as ids from pages)
+        select blob_id, position, row_number() over (partition by coalesce(id, blob_id || '#' || position) order by blob_id desc, position desc) = 1 as is_newest
+        from (
+            select blob_id, generate_subscripts(ids, 1) - 1 as position, unnest(ids).id as id
+            from (select blob_id, from_json(list, '[{"id": "VARCHAR"}]') as ids from pages)
+        )
     )
-    qualify row_number() over (partition by coalesce(id, blob_id || '#' || position) order by blob_id desc, position desc) = 1
+    group by blob_id
 
 ),
 
 items as (
 
     select
-        blob_id, is_list, vat_country, delivered_when, generate_subscripts(list, 1) - 1 as position, unnest(list) as o
+        blob_id, is_list, vat_country, delivered_when, generate_subscripts(list, 1) - 1 as position, unnest(marks) as is_newest, unnest(list) as o
     from (
         select * replace (from_json(list, '[{"id": "VARCHAR", "number": "VARCHAR", "status": "VARCHAR", "currency": "VARCHAR", "total": "VARCHAR",
             "date_created": "VARCHAR", "date_created_gmt": "VARCHAR", "date_modified": "VARCHAR", "date_modified_gmt": "VARCHAR", "date_paid": "VARCHAR", "date_paid_gmt": "VARCHAR",
@@ -44,6 +48,7 @@ items as (
             "shipping_lines": [{"quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}]}],
             "fee_lines": [{"name": "VARCHAR", "quantity": "VARCHAR", "sku": "VARCHAR", "product_id": "VARCHAR", "method_id": "VARCHAR", "total": "VARCHAR", "total_tax": "VARCHAR", "taxes": [{"id": "VARCHAR", "total": "VARCHAR"}]}]}]') as list)
         from pages
+        inner join marked using (blob_id)
     )
 
 )
@@ -61,4 +66,5 @@ select
         + coalesce(list_aggregate(flatten(list_transform(list_filter(coalesce(o.meta_data, []), m -> m.key = '_ywgc_applied_gift_cards'),
             m -> list_transform(coalesce(from_json(try_cast(m.value as json), '["VARCHAR"]'), map_values(from_json(try_cast(m.value as json), '"MAP(VARCHAR, VARCHAR)"')), []), v -> abs(woo_decimal(v))))), 'sum'), 0)::decimal(21, 8) as given,
     o
-from items semi join newest using (blob_id, position)
+from items
+where is_newest
