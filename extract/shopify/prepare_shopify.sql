@@ -1,10 +1,10 @@
 -- The orders of the new answers, taken apart once for all models. The rules are in macros_shopify.sql.
 --
--- Each text is parsed twice, with what the order says and with its journal: to parse is cheap, to keep what was parsed
--- is not, so that every part is typed or unnested where it is parsed. What only an order without a journal
--- needs is parsed for those alone.
+-- Each text is parsed twice, for the order's own words and for its journal: to parse is cheap, to keep what was parsed is not,
+-- so that a part is typed where it is parsed. What only an order without a journal needs is parsed for those alone.
 
--- One row per answer. Those of an order that needed several are one object, {"answers": [...]} and nothing before it.
+-- One row per answer. The answers of an order that needed several are one object, {"answers": [...]}; its beginning says so,
+-- which spares a parse of every other.
 create or replace temp view shopify_texts as
 select
     blob_id,

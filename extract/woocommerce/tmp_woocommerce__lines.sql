@@ -11,7 +11,7 @@ with
 
 rows as (
 
-    -- Things and shipping have names too, which nothing asks for.
+    -- Of a line only what is asked for: these rows are read many times. A name says something of fees alone.
     select
         ref, order_id, country, currency, sign, 1 as section, n, null as name,
         -- A gift card that was sold is a debt to its holder, and no sale yet.
@@ -30,8 +30,6 @@ rows as (
     from (select ref, order_id, country, currency, sign, generate_subscripts(o.fee_lines, 1) * 100 as n, unnest(o.fee_lines) as l from woo_documents where ref is not null)
 
 ),
-
--- Decimals are read once: a text of each line and of each of its taxes.
 
 amounts as (
 
