@@ -18,7 +18,10 @@ create or replace temp macro shopify_time(t) as (try_cast(t as timestamptz) at t
 -- An amount in minor units: exact, or it is none.
 create or replace temp macro shopify_money(m) as minor_exact(m.amount, m.currencyCode);
 
-create or replace temp macro shopify_minor(bag) as shopify_money(coalesce(bag.presentmentMoney, bag.shopMoney));
+-- A bag's amount is the customer's, else the shop's. The fields are chosen from, because a choice of structs copies both.
+create or replace temp macro shopify_currency(bag) as (case when bag.presentmentMoney is null then bag.shopMoney.currencyCode else bag.presentmentMoney.currencyCode end)::varchar;
+create or replace temp macro shopify_minor(bag) as
+    minor_exact((case when bag.presentmentMoney is null then bag.shopMoney.amount else bag.presentmentMoney.amount end)::varchar, shopify_currency(bag));
 
 -- A rate in basis points: ratePercentage is 25, rate is 0.25.
 create or replace temp macro shopify_rate(t) as
@@ -27,8 +30,19 @@ create or replace temp macro shopify_rate(t) as
 -- gid://shopify/Order/450789469 → 450789469
 create or replace temp macro shopify_tail(id) as nullif(regexp_extract(id::varchar, '([^/?]+)(\?.*)?$', 1), '');
 
-create or replace temp macro shopify_own_tax(taxes) as
-    list_filter(coalesce(taxes, []), lambda x: not coalesce(x.taxLine.channelLiable, false));
+-- Tax lines typed, with a flag on those that a channel owes; the sum of either kind; and what the rates of ours come to.
+create or replace temp macro shopify_tax_lines(taxes) as
+    list_transform(coalesce(taxes, []), lambda x: {'is_channel': coalesce(x.channelLiable, false), 'amount': shopify_minor(x.priceSet), 'rate_bp': shopify_rate(x)});
+create or replace temp macro shopify_tax(typed, of_channel) as
+    coalesce(list_sum(list_transform(list_filter(typed, lambda x: x.is_channel = of_channel), lambda x: x.amount)), 0)::bigint;
+create or replace temp macro shopify_rates(typed) as
+    coalesce(list_sum(list_transform(list_filter(typed, lambda x: not x.is_channel), lambda x: x.rate_bp)), 0)::integer;
+
+-- The part of an amount that units have of all those it is for: those that leave after the ones before, up to through. So the
+-- parts of all add up to it; that most leave at once spares two divisions.
+create or replace temp macro shopify_share(amount, before, through, units) as
+    case when before = 0 and through = units then amount::bigint
+        else div_half_away(amount::hugeint * through::bigint, units::bigint) - div_half_away(amount::hugeint * before::bigint, units::bigint) end;
 
 -- What is on a gateway that no provider will ever settle: the customer paid with what the shop owed.
 create or replace temp macro shopify_voucher(gateway) as

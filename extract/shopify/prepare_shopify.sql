@@ -1,58 +1,58 @@
--- The orders of the new answers, parsed once and taken apart once for all models. The rules are in macros_shopify.sql.
+-- The orders of the new answers, taken apart once for all models. The rules are in macros_shopify.sql.
+--
+-- Each text is parsed twice, for the order's own words and for its journal: to parse is cheap, to keep what was parsed is not,
+-- so that a part is typed where it is parsed. What only an order without a journal needs is parsed for those alone.
 
-create or replace temp table shopify_answers as
+-- One row per answer. The answers of an order that needed several are one object, {"answers": [...]}; its beginning says so,
+-- which spares a parse of every other.
+create or replace temp view shopify_texts as
 select
     blob_id,
-    from_json(answer, '{"data": {
-        "order": {
-            "id": "VARCHAR", "legacyResourceId": "VARCHAR", "name": "VARCHAR", "number": "VARCHAR", "confirmationNumber": "VARCHAR", "sourceIdentifier": "VARCHAR",
-            "poNumber": "VARCHAR", "test": "BOOLEAN", "edited": "BOOLEAN", "createdAt": "VARCHAR", "processedAt": "VARCHAR", "updatedAt": "VARCHAR",
-            "cancelledAt": "VARCHAR", "closedAt": "VARCHAR", "currencyCode": "VARCHAR", "taxesIncluded": "BOOLEAN",
-            "displayFinancialStatus": "VARCHAR", "displayFulfillmentStatus": "VARCHAR",
-            "retailLocation": {"id": "VARCHAR"}, "purchasingEntity": {"__typename": "VARCHAR"}, "customAttributes": [{"key": "VARCHAR", "value": "VARCHAR"}],
-            "billingAddress": {"company": "VARCHAR", "countryCodeV2": "VARCHAR"}, "shippingAddress": {"company": "VARCHAR", "countryCodeV2": "VARCHAR"},
-            "totalPriceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-            "totalCashRoundingAdjustment": {"paymentSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}},
-            "lineItems": {"nodes": [{"id": "VARCHAR", "sku": "VARCHAR", "quantity": "BIGINT", "currentQuantity": "BIGINT", "unfulfilledQuantity": "BIGINT", "isGiftCard": "BOOLEAN", "requiresShipping": "BOOLEAN",
-                "originalTotalSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-                "discountAllocations": [{"allocatedAmountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}],
-                "taxLines": [{"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN", "priceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}]},
-            "shippingLines": {"nodes": [{"id": "VARCHAR", "isRemoved": "BOOLEAN",
-                "discountedPriceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-                "taxLines": [{"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN", "priceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}]},
-            "transactions": [{"id": "VARCHAR", "kind": "VARCHAR", "status": "VARCHAR", "gateway": "VARCHAR", "paymentId": "VARCHAR", "processedAt": "VARCHAR", "receiptJson": "JSON",
-                "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}],
-            "refunds": [{"id": "VARCHAR", "legacyResourceId": "VARCHAR", "createdAt": "VARCHAR", "processedAt": "VARCHAR", "return": {"id": "VARCHAR"},
-                "orderAdjustments": {"nodes": [{"id": "VARCHAR", "reason": "VARCHAR",
+    unnest(case when contains(left(body::varchar, 40), '"answers"') and json_type(body, '$.answers') = 'ARRAY' then from_json(body -> '$.answers', '["JSON"]') else [body] end) as answer
+from raw;
+
+create or replace temp table shopify_answers as
+with parsed as (
+
+    select
+        blob_id,
+        from_json(answer, '{"data": {
+            "order": {
+                "id": "VARCHAR", "legacyResourceId": "VARCHAR", "name": "VARCHAR", "number": "VARCHAR", "confirmationNumber": "VARCHAR", "sourceIdentifier": "VARCHAR",
+                "poNumber": "VARCHAR", "test": "BOOLEAN", "edited": "BOOLEAN", "createdAt": "VARCHAR", "processedAt": "VARCHAR", "updatedAt": "VARCHAR",
+                "cancelledAt": "VARCHAR", "closedAt": "VARCHAR", "taxesIncluded": "BOOLEAN", "displayFinancialStatus": "VARCHAR", "displayFulfillmentStatus": "VARCHAR",
+                "purchasingEntity": {"__typename": "VARCHAR"}, "customAttributes": [{"key": "VARCHAR", "value": "VARCHAR"}],
+                "billingAddress": {"company": "VARCHAR", "countryCodeV2": "VARCHAR"}, "shippingAddress": {"countryCodeV2": "VARCHAR"},
+                "totalPriceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                "totalCashRoundingAdjustment": {"paymentSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}},
+                "lineItems": {"nodes": [{"id": "VARCHAR", "currentQuantity": "BIGINT", "unfulfilledQuantity": "BIGINT", "requiresShipping": "BOOLEAN"}]},
+                "transactions": [{"id": "VARCHAR", "kind": "VARCHAR", "status": "VARCHAR", "gateway": "VARCHAR", "paymentId": "VARCHAR", "processedAt": "VARCHAR", "receiptJson": "JSON",
+                    "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}],
+                "refunds": [{"id": "VARCHAR", "legacyResourceId": "VARCHAR", "createdAt": "VARCHAR", "processedAt": "VARCHAR", "return": {"id": "VARCHAR"},
+                    "orderAdjustments": {"nodes": [{"id": "VARCHAR",
+                        "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                        "taxAmountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]},
+                    "transactions": {"nodes": [{"id": "VARCHAR", "kind": "VARCHAR", "status": "VARCHAR", "gateway": "VARCHAR", "paymentId": "VARCHAR", "receiptJson": "JSON",
+                        "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}}],
+                "fulfillments": [{"id": "VARCHAR", "legacyResourceId": "VARCHAR", "name": "VARCHAR", "status": "VARCHAR", "createdAt": "VARCHAR", "originAddress": {"countryCode": "VARCHAR"},
+                    "fulfillmentLineItems": {"nodes": [{"id": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"}}]}}],
+                "agreements": {"nodes": [{"id": "VARCHAR"}]}},
+            "refund": {"id": "VARCHAR",
+                "orderAdjustments": {"nodes": [{"id": "VARCHAR",
                     "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
                     "taxAmountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]},
                 "transactions": {"nodes": [{"id": "VARCHAR", "kind": "VARCHAR", "status": "VARCHAR", "gateway": "VARCHAR", "paymentId": "VARCHAR", "receiptJson": "JSON",
-                    "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}}],
-            "fulfillments": [{"id": "VARCHAR", "legacyResourceId": "VARCHAR", "name": "VARCHAR", "status": "VARCHAR", "createdAt": "VARCHAR", "originAddress": {"countryCode": "VARCHAR"},
-                "fulfillmentLineItems": {"nodes": [{"id": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"}}]}}],
-            "agreements": {"nodes": [{"__typename": "VARCHAR", "id": "VARCHAR", "happenedAt": "VARCHAR", "reason": "VARCHAR", "refund": {"id": "VARCHAR"}, "return": {"id": "VARCHAR"},
-                "sales": {"nodes": [{"__typename": "VARCHAR", "id": "VARCHAR", "actionType": "VARCHAR", "lineType": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"},
-                    "totalAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-                    "totalTaxAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-                    "taxes": [{"amount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-                        "taxLine": {"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN"}}]}]}}]}},
-        "refund": {"id": "VARCHAR",
-            "orderAdjustments": {"nodes": [{"id": "VARCHAR", "reason": "VARCHAR",
-                "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-                "taxAmountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]},
-            "transactions": {"nodes": [{"id": "VARCHAR", "kind": "VARCHAR", "status": "VARCHAR", "gateway": "VARCHAR", "paymentId": "VARCHAR", "receiptJson": "JSON",
-                "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}},
-        "fulfillment": {"id": "VARCHAR", "fulfillmentLineItems": {"nodes": [{"id": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"}}]}}
-    }}').data as d
-from (
-    select blob_id, unnest(case when json_type(body, '$.answers') = 'ARRAY' then from_json(body -> '$.answers', '["JSON"]') else [body] end) as answer
-    from raw
-);
+                    "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}},
+            "fulfillment": {"id": "VARCHAR", "fulfillmentLineItems": {"nodes": [{"id": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"}}]}}
+        }}').data as d
+    from shopify_texts
 
--- One row per order and blob: the answer that has its name. Test orders are nothing that happened.
-create or replace temp table shopify_orders as
+)
+
 select
-    blob_id, shopify_tail(coalesce(d."order".legacyResourceId, d."order".id)) as order_id,
+    blob_id,
+    d."order".name is not null and not coalesce(d."order".test, false) as is_order,
+    shopify_tail(coalesce(d."order".legacyResourceId, d."order".id)) as order_id,
     nullif(d."order".name, '') as order_number,
     upper(coalesce(nullif(d."order".shippingAddress.countryCodeV2, ''), nullif(d."order".billingAddress.countryCodeV2, ''),
         nullif(d."order".fulfillments[1].originAddress.countryCode, ''), (select country from set_company))) as country,
@@ -68,48 +68,57 @@ select
     d."order".closedAt is not null as is_closed,
     coalesce(d."order".edited, false) as is_edited,
     shopify_minor(d."order".totalPriceSet) as total,
-    upper(coalesce(d."order".totalPriceSet.presentmentMoney, d."order".totalPriceSet.shopMoney).currencyCode) as currency,
+    upper(shopify_currency(d."order".totalPriceSet)) as currency,
     coalesce(shopify_minor(d."order".totalCashRoundingAdjustment.paymentSet), 0) as rounding,
     d."order".poNumber as po_number, d."order".confirmationNumber as confirmation, d."order".sourceIdentifier as source_identifier, d."order".number as number,
     coalesce(d."order".taxesIncluded, false) as taxes_included,
-    d
+    len(coalesce(d."order".agreements.nodes, [])) > 0 as has_journal,
+    d."order".lineItems.nodes as items,
+    d."order".transactions as transactions,
+    d."order".fulfillments as fulfillments,
+    d."order".refunds as refunds,
+    -- What a fulfilment or a refund has more of than an answer about its order holds.
+    d.fulfillment as fulfillment,
+    d.refund as refund
+from parsed;
+
+-- One row per order and blob: the answer that has its name. Test orders are nothing that happened.
+create or replace temp table shopify_orders as
+select * exclude (is_order, items, transactions, fulfillments, refunds, fulfillment, refund)
 from shopify_answers
-where d."order".name is not null and not coalesce(d."order".test, false);
+where is_order;
 
 create or replace temp table shopify_items as
 select distinct on (blob_id, i.id)
-    blob_id, i.id as item_id, i.sku, i.isGiftCard as is_gift_card, coalesce(i.requiresShipping, true) as ships, i.unfulfilledQuantity as unsent, i.currentQuantity as kept, i
-from (select blob_id, unnest(d."order".lineItems.nodes) as i from shopify_answers);
+    blob_id, i.id as item_id, coalesce(i.requiresShipping, true) as ships, i.unfulfilledQuantity as unsent, i.currentQuantity as kept
+from (select blob_id, unnest(items) as i from shopify_answers);
 
 create or replace temp table shopify_payments as
 select distinct on (blob_id, t.id)
     blob_id, t.id as id, upper(t.kind) as kind, upper(t.status) as status, lower(t.gateway) as gateway, nullif(t.paymentId, '') as payment_id,
     shopify_minor(t.amountSet) as amount, t.receiptJson as receipt, shopify_time(t.processedAt) as at_
-from (select blob_id, unnest(d."order".transactions) as t from shopify_answers)
-order by blob_id, t.id;
+from (select blob_id, unnest(transactions) as t from shopify_answers);
 
 create or replace temp table shopify_parcels as
 select distinct on (blob_id, f.id)
     blob_id, f.id as id, shopify_tail(coalesce(f.legacyResourceId, f.id)) as doc_ref, f.name as name, shopify_time(f.createdAt) as event_at
-from (select blob_id, unnest(d."order".fulfillments) as f from shopify_answers)
-where upper(f.status) = 'SUCCESS'
-order by blob_id, f.id;
+from (select blob_id, unnest(fulfillments) as f from shopify_answers)
+where upper(f.status) = 'SUCCESS';
 
 create or replace temp table shopify_parcel_lines as
 select distinct on (blob_id, parcel, l.id) blob_id, parcel, l.lineItem.id as item_id, l.quantity as quantity
 from (
     select blob_id, f.id as parcel, unnest(f.fulfillmentLineItems.nodes) as l
-    from (select blob_id, unnest(d."order".fulfillments) as f from shopify_answers)
+    from (select blob_id, unnest(fulfillments) as f from shopify_answers)
     union all
-    select blob_id, d.fulfillment.id, unnest(d.fulfillment.fulfillmentLineItems.nodes) from shopify_answers
+    select blob_id, fulfillment.id, unnest(fulfillment.fulfillmentLineItems.nodes) from shopify_answers where fulfillment is not null
 );
 
 create or replace temp table shopify_refunds as
 select distinct on (blob_id, r.id)
     blob_id, r.id as id, shopify_tail(coalesce(r.legacyResourceId, r.id)) as doc_ref, r.return.id as return_id,
     shopify_time(coalesce(r.processedAt, r.createdAt)) as event_at
-from (select blob_id, unnest(d."order".refunds) as r from shopify_answers)
-order by blob_id, r.id;
+from (select blob_id, unnest(refunds) as r from shopify_answers);
 
 create or replace temp table shopify_refund_payments as
 select distinct on (blob_id, refund_id, t.id)
@@ -117,11 +126,10 @@ select distinct on (blob_id, refund_id, t.id)
     shopify_minor(t.amountSet) as amount, t.receiptJson as receipt
 from (
     select blob_id, r.id as refund_id, unnest(r.transactions.nodes) as t
-    from (select blob_id, unnest(d."order".refunds) as r from shopify_answers)
+    from (select blob_id, unnest(refunds) as r from shopify_answers)
     union all
-    select blob_id, d.refund.id, unnest(d.refund.transactions.nodes) from shopify_answers
-)
-order by blob_id, refund_id, t.id;
+    select blob_id, refund.id, unnest(refund.transactions.nodes) from shopify_answers where refund is not null
+);
 
 create or replace temp table shopify_adjustments as
 select blob_id, refund_id, sum(amount)::bigint as amount
@@ -130,41 +138,60 @@ from (
         coalesce(shopify_minor(a.amountSet), 0) + coalesce(shopify_minor(a.taxAmountSet), 0) as amount
     from (
         select blob_id, r.id as refund_id, unnest(r.orderAdjustments.nodes) as a
-        from (select blob_id, unnest(d."order".refunds) as r from shopify_answers)
+        from (select blob_id, unnest(refunds) as r from shopify_answers)
         union all
-        select blob_id, d.refund.id, unnest(d.refund.orderAdjustments.nodes) from shopify_answers
+        select blob_id, refund.id, unnest(refund.orderAdjustments.nodes) from shopify_answers where refund is not null
     )
 )
 group by all;
 
 -- The journal, one row per sale. Amounts are signed: what is taken back is negative.
 create or replace temp table shopify_journal as
-with sales as (
+with agreements as (
 
-    select distinct on (blob_id, s.id) blob_id, g, s
+    select blob_id, unnest(from_json(answer, '{"data": {"order": {"agreements": {"nodes": [{"id": "VARCHAR", "happenedAt": "VARCHAR", "reason": "VARCHAR", "refund": {"id": "VARCHAR"}, "return": {"id": "VARCHAR"},
+        "sales": {"nodes": [{"id": "VARCHAR", "actionType": "VARCHAR", "lineType": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"},
+            "totalAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+            "totalTaxAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+            "taxes": [{"amount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                "taxLine": {"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN"}}]}]}}]}}}}').data."order".agreements.nodes) as g
+    from shopify_texts
+
+),
+
+sales as (
+
+    -- Of the agreement only what is needed goes with each of its sales.
+    select * exclude (sold), unnest(sold) as s
     from (
-        -- only what is needed of the agreement: it holds all its sales
-        select blob_id, {'id': g.id, 'happenedAt': g.happenedAt, 'reason': g.reason, 'refund': g.refund, 'return': g.return} as g, unnest(g.sales.nodes) as s
-        from (select blob_id, unnest(d."order".agreements.nodes) as g from shopify_answers)
+        select
+            blob_id, g.id as agreement_id, shopify_time(g.happenedAt) as at_,
+            case when g.refund.id is not null or upper(g.reason) = 'REFUND' then 'refund'
+                when g.return.id is not null or upper(g.reason) = 'RETURN' then 'return' else 'order' end as chapter,
+            g.refund.id as refund_id, g.return.id as return_id, g.sales.nodes as sold
+        from agreements
     )
-    order by blob_id, s.id
+
+),
+
+read as (
+
+    select
+        * exclude (s), s.id as sale_id,
+        upper(s.actionType) as action, upper(s.lineType) as line_type, s.lineItem.id as item_id, coalesce(abs(s.quantity), 0) as quantity,
+        shopify_minor(s.totalAmount) as total, coalesce(shopify_minor(s.totalTaxAmount), 0) as stated_tax,
+        list_transform(coalesce(s.taxes, []), lambda x: {'is_channel': coalesce(x.taxLine.channelLiable, false), 'amount': shopify_minor(x.amount), 'rate_bp': shopify_rate(x.taxLine)}) as taxes
+    from sales
 
 ),
 
 typed as (
 
-    select
-        blob_id, s.id as sale_id, g.id as agreement_id, shopify_time(g.happenedAt) as at_,
-        case when g.refund.id is not null or upper(g.reason) = 'REFUND' then 'refund'
-            when g.return.id is not null or upper(g.reason) = 'RETURN' then 'return' else 'order' end as chapter,
-        g.refund.id as refund_id, g.return.id as return_id,
-        upper(s.actionType) as action, upper(s.lineType) as line_type, s.lineItem.id as item_id, coalesce(abs(s.quantity), 0) as quantity,
-        shopify_minor(s.totalAmount) as total, coalesce(shopify_minor(s.totalTaxAmount), 0) as stated_tax,
-        len(coalesce(s.taxes, [])) as tax_lines,
-        coalesce(list_sum(list_transform(list_filter(coalesce(s.taxes, []), lambda x: coalesce(x.taxLine.channelLiable, false)), lambda x: shopify_minor(x.amount))), 0)::bigint as channel_tax,
-        coalesce(list_sum(list_transform(shopify_own_tax(s.taxes), lambda x: shopify_minor(x.amount))), 0)::bigint as tax,
-        coalesce(list_sum(list_transform(list_filter(shopify_own_tax(s.taxes), lambda x: shopify_minor(x.amount) <> 0 or len(s.taxes) = 1), lambda x: shopify_rate(x.taxLine))), 0)::integer as rate_bp
-    from sales
+    -- The same sale may be on two pages.
+    select distinct on (blob_id, sale_id)
+        * exclude (taxes), len(taxes) as tax_lines, shopify_tax(taxes, true) as channel_tax, shopify_tax(taxes, false) as tax,
+        shopify_rates(list_filter(taxes, lambda x: x.amount <> 0 or len(taxes) = 1)) as rate_bp
+    from read
 
 )
 
@@ -177,6 +204,23 @@ select
     case when action = 'RETURN' then -1 else sign(total) end * abs(channel_tax) as channel,
     chapter = 'order' or (action = 'ORDER' and line_type in ('PRODUCT', 'GIFT_CARD')) as in_pool
 from typed;
+
+-- What orders without a journal say of their items and shipping themselves.
+create or replace temp table shopify_stated as
+select blob_id, o, o.name is not null and not coalesce(o.test, false) and len(coalesce(o.agreements.nodes, [])) = 0 as is_order
+from (
+    select blob_id, from_json(answer, '{"data": {"order": {"name": "VARCHAR", "test": "BOOLEAN", "taxesIncluded": "BOOLEAN",
+        "lineItems": {"nodes": [{"id": "VARCHAR", "quantity": "BIGINT", "isGiftCard": "BOOLEAN",
+            "originalTotalSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+            "discountAllocations": [{"allocatedAmountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}],
+            "taxLines": [{"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN", "priceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}]},
+        "shippingLines": {"nodes": [{"isRemoved": "BOOLEAN",
+            "discountedPriceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+            "taxLines": [{"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN", "priceSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}]},
+        "agreements": {"nodes": [{"id": "VARCHAR"}]}}}}').data."order" as o
+    from shopify_texts
+    where blob_id in (select blob_id from shopify_orders where not has_journal)
+);
 
 -- What was sold, per item (or, without an item, per kind of charge) and rate. An order without a
 -- journal is read from its lines.
@@ -196,23 +240,23 @@ select
     blob_id, item_id, line_type, rate_bp, case when taxes_included then price - channel else price + vat end as gross, vat, channel, quantity,
     false as is_exchange, price is null as is_bad
 from (
-    select l.blob_id, l.item_id, case when l.is_gift_card then 'GIFT_CARD' else 'PRODUCT' end as line_type, o.taxes_included,
-        shopify_minor(l.i.originalTotalSet) - coalesce(list_sum(list_transform(coalesce(l.i.discountAllocations, []), lambda x: shopify_minor(x.allocatedAmountSet))), 0)::bigint as price,
-        coalesce(list_sum(list_transform(list_filter(coalesce(l.i.taxLines, []), lambda x: not coalesce(x.channelLiable, false)), lambda x: shopify_minor(x.priceSet))), 0)::bigint as vat,
-        coalesce(list_sum(list_transform(list_filter(coalesce(l.i.taxLines, []), lambda x: coalesce(x.channelLiable, false)), lambda x: shopify_minor(x.priceSet))), 0)::bigint as channel,
-        coalesce(list_sum(list_transform(list_filter(coalesce(l.i.taxLines, []), lambda x: not coalesce(x.channelLiable, false)), lambda x: shopify_rate(x))), 0)::integer as rate_bp,
-        l.i.quantity as quantity
-    from shopify_items as l
+    select s.blob_id, s.item_id, s.line_type, o.taxes_included, s.price,
+        shopify_tax(s.taxes, false) as vat, shopify_tax(s.taxes, true) as channel, shopify_rates(s.taxes) as rate_bp, s.quantity
+    from (
+        select distinct on (blob_id, i.id)
+            blob_id, i.id as item_id, case when i.isGiftCard then 'GIFT_CARD' else 'PRODUCT' end as line_type, i.quantity as quantity,
+            shopify_minor(i.originalTotalSet) - coalesce(list_sum(list_transform(coalesce(i.discountAllocations, []), lambda x: shopify_minor(x.allocatedAmountSet))), 0)::bigint as price,
+            shopify_tax_lines(i.taxLines) as taxes
+        from (select blob_id, unnest(o.lineItems.nodes) as i from shopify_stated)
+    ) as s
     inner join shopify_orders as o using (blob_id)
-    where len(coalesce(o.d."order".agreements.nodes, [])) = 0
+    where not o.has_journal
     union all
     select blob_id, null, 'SHIPPING', taxes_included, shopify_minor(i.discountedPriceSet),
-        coalesce(list_sum(list_transform(list_filter(coalesce(i.taxLines, []), lambda x: not coalesce(x.channelLiable, false)), lambda x: shopify_minor(x.priceSet))), 0)::bigint,
-        coalesce(list_sum(list_transform(list_filter(coalesce(i.taxLines, []), lambda x: coalesce(x.channelLiable, false)), lambda x: shopify_minor(x.priceSet))), 0)::bigint,
-        coalesce(list_sum(list_transform(list_filter(coalesce(i.taxLines, []), lambda x: not coalesce(x.channelLiable, false)), lambda x: shopify_rate(x))), 0)::integer, 0
+        shopify_tax(taxes, false), shopify_tax(taxes, true), shopify_rates(taxes), 0
     from (
-        select blob_id, taxes_included, unnest(d."order".shippingLines.nodes) as i from shopify_orders
-        where len(coalesce(d."order".agreements.nodes, [])) = 0
+        select blob_id, taxes_included, i, shopify_tax_lines(i.taxLines) as taxes
+        from (select blob_id, coalesce(o.taxesIncluded, false) as taxes_included, unnest(o.shippingLines.nodes) as i from shopify_stated where is_order)
     )
     where not coalesce(i.isRemoved, false)
 );
@@ -292,7 +336,14 @@ rows as (
 
 ),
 
-sold as (select blob_id, item_id, sum(quantity)::bigint as quantity from shopify_pool where item_id is not null group by all),
+sold as (
+
+    select blob_id, item_id, sum(quantity)::bigint as quantity
+    from shopify_pool
+    where item_id is not null and blob_id in (select blob_id from rows)
+    group by all
+
+),
 
 sent as (
 
@@ -396,23 +447,30 @@ moves as (
 
 ),
 
-counted as (
+sent as (
 
     select m.*, s.doc_ref, s.event_at,
-        sum(m.quantity) over (partition by m.blob_id, m.item_id order by s.event_at, s.id) as through,
-        sum(m.quantity) over (partition by m.blob_id, m.item_id) as sent
+        sum(m.quantity) over (partition by m.blob_id, m.item_id) as sent,
+        count(*) over (partition by m.blob_id, m.item_id) = 1 as is_only
     from moves as m
     inner join sendings as s on s.blob_id = m.blob_id and s.id = m.parcel
+
+),
+
+-- Running sums are dear: most items leave once.
+counted as (
+
+    select *, quantity as through from sent where is_only
+    union all
+    select *, sum(quantity) over (partition by blob_id, item_id order by event_at, parcel) from sent where not is_only
 
 ),
 
 goods_sent as (
 
     select c.blob_id, 'delivery' as kind, c.doc_ref, c.event_at, l.line_type, c.item_id, c.quantity::bigint as quantity, l.rate_bp,
-        div_half_away(l.gross::hugeint * c.through::bigint, greatest(l.quantity, c.sent)::bigint)
-            - div_half_away(l.gross::hugeint * (c.through - c.quantity)::bigint, greatest(l.quantity, c.sent)::bigint) as gross,
-        div_half_away(l.vat::hugeint * c.through::bigint, greatest(l.quantity, c.sent)::bigint)
-            - div_half_away(l.vat::hugeint * (c.through - c.quantity)::bigint, greatest(l.quantity, c.sent)::bigint) as vat
+        shopify_share(l.gross, c.through - c.quantity, c.through, greatest(l.quantity, c.sent)) as gross,
+        shopify_share(l.vat, c.through - c.quantity, c.through, greatest(l.quantity, c.sent)) as vat
     from counted as c
     inner join left_over as l on l.blob_id = c.blob_id and l.item_id = c.item_id
     where c.sent > 0
@@ -511,7 +569,7 @@ vouchers as (
 deliveries as (
 
     select blob_id, doc_ref, any_value(event_at) as event_at, sum(gross)::bigint as gross
-    from lines where kind = 'delivery' group by all
+    from lines where kind = 'delivery' and blob_id in (select blob_id from vouchers) group by all
 
 ),
 

@@ -9,7 +9,13 @@
 
 with
 
-orders as (select * from shopify_orders),
+-- The newest version of each order: of others no key is asked for.
+orders as (
+
+    select * from shopify_orders
+    where blob_id in (select max(blob_id) from shopify_orders group by order_id)
+
+),
 
 docs as (
 
@@ -50,11 +56,11 @@ receipts as (
 
 ),
 
-keys as (
+-- What names the order names each of its documents, once.
+of_order as (
 
-    select d.blob_id, d.kind, d.doc_ref, k.key_type as key_type, k.value as value
-    from docs as d
-    inner join (
+    select distinct blob_id, key_type, value
+    from (
         select blob_id, unnest([
             {'key_type': 'order_id', 'value': order_id},
             {'key_type': 'order_number', 'value': order_number},
@@ -62,29 +68,28 @@ keys as (
             {'key_type': 'reference', 'value': confirmation},
             {'key_type': 'reference', 'value': po_number},
             {'key_type': 'reference', 'value': source_identifier}
-        ]) as k
+        ], recursive := true)
         from orders
-    ) as o using (blob_id)
 
-    union
+        union all
 
-    -- Every payment of the order: a refund's line may carry the sale's ID.
-    select d.blob_id, d.kind, d.doc_ref, 'payment_id', p.payment_id
-    from docs as d
-    inner join payments as p using (blob_id)
+        -- Every payment of the order: a refund's line may carry the sale's ID.
+        select blob_id, 'payment_id', payment_id from payments
 
-    union
+        union all
 
-    -- The provider's own ID of the order.
-    select d.blob_id, d.kind, d.doc_ref, 'order_id', r.value
-    from docs as d
-    inner join receipts as r using (blob_id)
-    where r.kind in ('SALE', 'CAPTURE', 'AUTHORIZATION') and r.giving is null
+        -- The provider's own ID of the order.
+        select blob_id, 'order_id', value from receipts where kind in ('SALE', 'CAPTURE', 'AUTHORIZATION') and giving is null
+    )
+    where value <> ''
 
-    union
+),
+
+-- What names one payment names its document.
+of_payment as (
 
     -- The transaction itself: Shopify Payments names it, others may have it in the receipt.
-    select d.blob_id, d.kind, d.doc_ref, 'event_id', shopify_tail(p.id)
+    select d.blob_id, d.kind, d.doc_ref, shopify_tail(p.id) as value
     from docs as d
     inner join payments as p on p.blob_id = d.blob_id
     where p.status = 'SUCCESS'
@@ -92,15 +97,25 @@ keys as (
 
     union
 
-    select d.blob_id, d.kind, d.doc_ref, 'event_id', r.value
+    select d.blob_id, d.kind, d.doc_ref, r.value
     from docs as d
     inner join receipts as r on r.blob_id = d.blob_id
     where (d.kind = 'refund' and r.giving = d.giving) or (d.kind = 'delivery' and r.giving is null and r.kind in ('SALE', 'CAPTURE'))
+
+),
+
+keys as (
+
+    select d.blob_id, d.kind, d.doc_ref, k.key_type, k.value
+    from (select distinct blob_id, kind, doc_ref from docs) as d
+    inner join of_order as k using (blob_id)
+
+    union all
+
+    select blob_id, kind, doc_ref, 'event_id', value from of_payment where value <> ''
 
 )
 
 select k.kind, k.doc_ref, o.order_id, k.key_type, k.value
 from keys as k
 inner join orders as o using (blob_id)
-semi join (select order_id, max(blob_id) as blob_id from orders group by order_id) as n on n.blob_id = k.blob_id
-where k.value is not null and k.value <> ''

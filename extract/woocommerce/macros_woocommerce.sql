@@ -20,16 +20,19 @@ create or replace temp macro woo_time(t) as
 create or replace temp macro woo_param(key, name) as
     url_decode(replace(regexp_extract(key, '[?&]' || name || '=([^&]*)', 1), '+', '%20'));
 
+-- Whether an answer is a page of things; else it is one thing. Of what is JSON the first sign says so.
+create or replace temp macro woo_is_list(body) as regexp_matches(body::varchar, '^[ \t\r\n]*\[');
+
 -- The statuses in which an order is delivered: a setting, because the API has no shipments.
 create or replace temp macro woo_delivered_when(key) as
     string_split(coalesce(nullif(woo_param(key, 'delivered'), ''), 'completed'), ',');
 
--- Where VAT is due: where the goods go, unless the shop calculates tax based on something else.
-create or replace temp macro woo_country(key, shipping, billing) as
-    upper(case woo_param(key, 'vat_country')
+-- Where VAT is due: where the goods go, unless the shop calculates tax based on something else, by the key's vat_country.
+create or replace temp macro woo_country(vat_country, shipping, billing) as
+    upper(case vat_country
         when '' then coalesce(nullif(trim(shipping), ''), nullif(trim(billing), ''))
         when 'billing' then coalesce(nullif(trim(billing), ''), nullif(trim(shipping), ''))
-        else woo_param(key, 'vat_country')
+        else vat_country
     end);
 
 -- The VAT rates of a country, in basis points, for rates that an order does not state: rates of the last years too,
@@ -63,6 +66,9 @@ create or replace temp macro woo_is_provider_key(k) as
 -- The meta keys under which plugins keep a buyer's VAT or company number.
 create or replace temp macro woo_is_vat_key(k) as
     regexp_full_match(lower(k), '_?(billing_|shipping_|customer_|eu_|yweu_|alg_wc_)*(eu_)?(vat|vat_number|vat_id|vatid|vat_no|vat_nr|org_nr|orgnr|organisation_number|organization_number|company_number|company_nr|business_id)');
+
+-- What a line is told by.
+create or replace temp macro woo_reference(l) as coalesce(nullif(l.sku, ''), nullif(l.product_id, ''), nullif(l.method_id, ''));
 
 -- A fee row that is a gift card or store credit in disguise: several plugins have no other place for it.
 create or replace temp macro woo_is_gift_card(name) as

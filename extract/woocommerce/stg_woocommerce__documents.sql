@@ -16,11 +16,8 @@ with
 orders as (
 
     select
-        blob_id, key, o.id as order_id, o,
-        case when is_list then '$[' || position || ']' else '$' end as locator,
+        blob_id, locator, order_id, currency, country, delivered_when, o.order_key as order_key,
         coalesce(nullif(trim(o.number), ''), o.id) as order_number,
-        upper(o.currency) as currency,
-        woo_country(key, o.shipping.country, o.billing.country) as country,
         case when len(list_filter(o.meta_data, m -> (woo_is_vat_key(m.key) and trim(m.value) <> '') or (m.key = 'is_vat_exempt' and m.value = 'yes'))) > 0
             then 'business' else 'consumer' end as customer,
         lower(nullif(o.payment_method, '')) as method,
@@ -30,10 +27,12 @@ orders as (
         coalesce(woo_time(o.date_modified_gmt), woo_time(o.date_modified)) as modified_at,
         coalesce(woo_time(o.date_paid_gmt), woo_time(o.date_paid)) as paid_at,
         coalesce(woo_time(o.date_completed_gmt), woo_time(o.date_completed)) as completed_at,
-        woo_minor(woo_decimal(o.total), upper(o.currency)) as amount_minor,
-        woo_delivered_when(key) as delivered_when
+        woo_minor(woo_decimal(o.total), currency) as amount_minor,
+        len(o.refunds) > 0 as has_refunds,
+        -- Nothing was sold where nothing has a price. Where things have and nothing is left to pay, a gift card paid.
+        case when amount_minor is distinct from 0 then true else len(list_filter(o.line_items, l -> woo_decimal(l.total) <> 0)) > 0 end as is_sale
 
-    from woo_orders
+    from woo_documents
 
 ),
 
@@ -45,7 +44,7 @@ decided as (
             list_contains(delivered_when, status)
             or (status = 'refunded' and coalesce(completed_at, paid_at) is not null)
             or (status = 'trash' and completed_at is not null)
-            or (status = 'cancelled' and completed_at is not null and len(o.refunds) > 0),
+            or (status = 'cancelled' and completed_at is not null and has_refunds),
             false) as is_delivered,
         case when list_contains(delivered_when, 'processing') then coalesce(paid_at, completed_at, created_at)
             else coalesce(completed_at, paid_at, created_at) end as delivered_at
@@ -60,9 +59,7 @@ events as (
 
     union all
 
-    -- Nothing was sold where nothing has a price. Where things have and nothing is left to pay, a gift card paid.
-    select 'delivery', delivered_at, * from decided
-    where is_delivered and (amount_minor is distinct from 0 or len(list_filter(o.line_items, l -> woo_decimal(l.total) <> 0)) > 0)
+    select 'delivery', delivered_at, * from decided where is_delivered and is_sale
 
 )
 
@@ -71,7 +68,7 @@ select
     order_id as doc_ref,
     order_id,
     order_number,
-    o.order_key as reference,
+    order_key as reference,
     event_at,
     currency,
     amount_minor,

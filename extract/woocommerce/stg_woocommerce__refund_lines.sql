@@ -10,17 +10,12 @@ select
     case section
             when 2 then 'shipping'
             when 3 then case
-                when vat_minor = 0 and gross_minor > 0 and woo_is_gift_card(l.name) then 'gift_card'
-                when vat_minor = 0 and gross_minor > 0 and woo_is_store_credit(l.name) then 'store_credit'
+                when vat_minor = 0 and gross_minor > 0 and woo_is_gift_card(name) then 'gift_card'
+                when vat_minor = 0 and gross_minor > 0 and woo_is_store_credit(name) then 'store_credit'
                 when gross_minor < 0 then 'discount' else 'fee' end
-            else case
-                -- A gift card that was sold is a debt to its holder, and no sale yet.
-                when vat_minor = 0 and len(list_filter(l.meta_data, m -> regexp_matches(lower(m.key), '^_?(wc_gc_|pw_gift_card|ywgc_|giftcard_|gift_card_)'))) > 0 then 'gift_card'
-                else 'goods' end
+            else case when vat_minor = 0 and is_gift_card then 'gift_card' else 'goods' end
         end as line_type,
-    coalesce(nullif(l.sku, ''), nullif(l.product_id, ''), nullif(l.method_id, '')) as reference,
-    abs(try_cast(woo_decimal(l.quantity) as bigint)) as quantity,
-    gross_minor, vat_minor, rate_bp
+    reference, abs(quantity) as quantity, gross_minor, vat_minor, rate_bp
 
 from woo_lines
 

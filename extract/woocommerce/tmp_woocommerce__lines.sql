@@ -1,6 +1,6 @@
 -- tmp_woocommerce__lines: what the lines of orders and of refunds are in money and at which rate.
 --
--- From:  woo_documents (the documents of an answer, with sign: -1 where lines come negative) and woo_rates (the rates a document states)
+-- From:  woo_documents (the documents of an answer, o as it was stated, with sign: -1 where lines come negative) and woo_rates (the rates a document states)
 -- Key:   ref, section (1 things, 2 shipping, 3 fees), n
 -- Units: minor units with VAT included, rounded once per line from net plus tax
 --
@@ -11,23 +11,34 @@ with
 
 rows as (
 
-    select blob_id, ref, order_id, country, currency, sign, 1 as section, generate_subscripts(o.line_items, 1) * 100 as n, unnest(o.line_items) as l from woo_documents
+    -- Of a line only what is asked for: these rows are read many times. A name says something of fees alone.
+    select
+        ref, order_id, country, currency, sign, 1 as section, n, null as name,
+        -- A gift card that was sold is a debt to its holder, and no sale yet.
+        len(list_filter(l.meta_data, m -> regexp_matches(lower(m.key), '^_?(wc_gc_|pw_gift_card|ywgc_|giftcard_|gift_card_)'))) > 0 as is_gift_card,
+        woo_reference(l) as reference, l.quantity as quantity, l.total as total, l.total_tax as total_tax, l.taxes as taxes
+    from (select ref, order_id, country, currency, sign, generate_subscripts(o.line_items, 1) * 100 as n, unnest(o.line_items) as l from woo_documents where ref is not null)
+
     union all
-    select blob_id, ref, order_id, country, currency, sign, 2, generate_subscripts(o.shipping_lines, 1) * 100, unnest(o.shipping_lines) from woo_documents
+
+    select ref, order_id, country, currency, sign, 2, n, null, false, woo_reference(l), l.quantity, l.total, l.total_tax, l.taxes
+    from (select ref, order_id, country, currency, sign, generate_subscripts(o.shipping_lines, 1) * 100 as n, unnest(o.shipping_lines) as l from woo_documents where ref is not null)
+
     union all
-    select blob_id, ref, order_id, country, currency, sign, 3, generate_subscripts(o.fee_lines, 1) * 100, unnest(o.fee_lines) from woo_documents
+
+    select ref, order_id, country, currency, sign, 3, n, l.name, false, woo_reference(l), l.quantity, l.total, l.total_tax, l.taxes
+    from (select ref, order_id, country, currency, sign, generate_subscripts(o.fee_lines, 1) * 100 as n, unnest(o.fee_lines) as l from woo_documents where ref is not null)
 
 ),
 
 amounts as (
 
     select
-        *,
-        coalesce(woo_decimal(l.total), 0) as net,
-        woo_decimal(l.total_tax) as stated_tax,
+        * exclude (total, total_tax, taxes),
+        coalesce(woo_decimal(total), 0) as net,
+        woo_decimal(total_tax) as stated_tax,
         -- Entries of rates that do not apply come with an empty total.
-        list_filter(list_transform(coalesce(l.taxes, []), t -> {'id': t.id, 'tax': coalesce(woo_decimal(t.total), 0)}), t -> t.tax <> 0) as taxes,
-        coalesce(list_aggregate(list_transform(coalesce(l.taxes, []), t -> coalesce(woo_decimal(t.total), 0)), 'sum'), 0)::decimal(21, 8) as exact_tax
+        list_filter(list_transform(coalesce(taxes, []), t -> {'id': t.id, 'tax': coalesce(woo_decimal(t.total), 0)}), t -> t.tax <> 0) as taxes
     from rows
 
 ),
@@ -36,6 +47,7 @@ taxed as (
 
     select
         *,
+        coalesce(list_aggregate(list_transform(taxes, t -> t.tax), 'sum'), 0)::decimal(21, 8) as exact_tax,
         -- Six places where they are there and mean the same, so that net and tax that were one price are that price again.
         case when stated_tax is null or (len(taxes) > 0 and abs(exact_tax - stated_tax) <= 0.01 * len(taxes)) then exact_tax else stated_tax end as tax
     from amounts
@@ -98,7 +110,8 @@ parted as (
 quotients as (
 
     select ref, rate_id, woo_rate(any_value(country), sum(net)::decimal(21, 8), sum(tax)::decimal(21, 8), count(*)) as rate_bp
-    from (select ref, country, net, unnest(taxes, recursive := true) from (select ref, country, net, list_transform(taxes, t -> {'rate_id': t.id, 'tax': t.tax}) as taxes from parted where len(taxes) > 0))
+    from (select ref, country, net, t.id as rate_id, t.tax as tax from (select ref, country, net, unnest(taxes) as t from parted where len(taxes) > 0))
+    anti join woo_rates using (ref, rate_id)
     group by ref, rate_id
 
 ),
@@ -115,8 +128,9 @@ applied as (
 )
 
 select
-    t.ref, t.order_id, t.section, t.n, t.currency, t.l,
+    t.ref, t.order_id, t.section, t.n, t.currency, t.name, t.is_gift_card, t.reference, try_cast(woo_decimal(t.quantity) as bigint) as quantity,
     case
+        when a.simple is not null and a.compound = 0 then a.simple
         when a.simple is not null then a.simple + a.compound + div_half_away(a.simple::hugeint * a.compound, 10000)
         -- A tax that names no rate.
         when t.tax <> 0 then woo_rate(t.country, t.net, t.tax, 1)
