@@ -12,23 +12,20 @@
 
 with
 
+-- Shipments and returns with what they have beside the goods.
 holders as (
 
-    select 'order' as kind, order_id as doc_ref, order_id, currency, centra_list(lines) as lines, false as untaxed,
-        0::bigint as discount, 0::bigint as credit, 0::bigint as shipping, 0::bigint as handling, 0::bigint as cost, 0::bigint as gift, null::json as totals, 0::bigint as shipping_of
-    from centra_orders
-
-    union all by name
-
-    select 'delivery' as kind, s.doc_ref, s.order_id, s.currency, s.lines, s.untaxed, s.discount_used as discount, s.credit,
-        s.shipping, 0 as handling, 0 as cost, coalesce(g.amount, 0) as gift, s.totals, s.order_shipping as shipping_of
+    select 'delivery' as kind, s.doc_ref, s.order_id, s.goods, s.untaxed, s.discount_used as discount, s.credit,
+        s.shipping, 0 as handling, 0 as cost, coalesce(g.amount, 0) as gift, s.order_shipping as shipping_of,
+        s.rules as shipping_rules, null as handling_rules, null as cost_rules, s.currency
     from centra_shipments as s
     left join centra_gift_cards as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
 
     union all by name
 
-    select 'refund' as kind, doc_ref, order_id, currency, lines, untaxed, discount_used as discount, credit,
-        shipping_stated as shipping, handling_stated as handling, cost_stated as cost, gift, totals, shipping_stated as shipping_of
+    select 'refund' as kind, doc_ref, order_id, goods, untaxed, discount_used as discount, credit,
+        shipping_stated as shipping, handling_stated as handling, cost_stated as cost, gift, shipping_stated as shipping_of,
+        totals.shippingTaxRules as shipping_rules, totals.handlingTaxRules as handling_rules, totals.returnCostTaxRules as cost_rules, currency
     from centra_returns
     where counts and priced
 
@@ -36,21 +33,22 @@ holders as (
 
 items as (
 
-    select kind, doc_ref, order_id, currency, untaxed,
-        json_extract_string(x, ['$.productSize.SKU', '$.orderLine.productSize.SKU', '$.orderLine.id', '$.id', '$.quantity', '$.lineValue.value', '$.lineValueExTax.value',
-            '$.orderLine.taxPercent', '$.taxPercent']) as v
-    from (select kind, doc_ref, order_id, currency, untaxed, unnest(lines) as x from holders)
+    select 'order' as kind, o.order_id as doc_ref, o.order_id, unnest(centra_goods(u.o.lines, o.currency)) as g, false as untaxed
+    from centra_orders as o
+    inner join centra_unfolded as u on u.blob_id = o.blob_id and u.i = o.i
+
+    union all by name
+
+    select kind, doc_ref, order_id, unnest(goods) as g, untaxed from holders
 
 ),
 
 goods as (
 
-    select kind, doc_ref, order_id, 'goods' as line_type,
-        coalesce(v[1], v[2], v[3], v[4]) as reference,
-        try_cast(v[5] as bigint) as quantity,
-        abs(centra_minor(case when untaxed then v[7] else v[6] end, currency)) as gross_minor,
-        case when untaxed then 0 else abs(centra_minor(v[6], currency)) - abs(centra_minor(v[7], currency)) end as vat_minor,
-        case when untaxed then 0 else coalesce(centra_bp(v[8]), centra_bp(v[9]), 0) end as rate_bp
+    select kind, doc_ref, order_id, 'goods' as line_type, g.reference, g.quantity,
+        abs(case when untaxed then g.value[2] else g.value[1] end) as gross_minor,
+        case when untaxed then 0 else abs(g.value[1]) - abs(g.value[2]) end as vat_minor,
+        case when untaxed then 0 else g.rate_bp end as rate_bp
     from items
 
 ),
@@ -61,6 +59,7 @@ rates as (
         sum(sum(gross_minor)) over (partition by kind, doc_ref)::bigint as total,
         row_number() over (partition by kind, doc_ref order by sum(gross_minor) desc, rate_bp desc) as place
     from goods
+    where kind <> 'order'
     group by kind, doc_ref, rate_bp
 
 ),
@@ -85,12 +84,13 @@ discounts as (
 -- What is charged beside the goods, with the tax rule and the tax it states.
 extras as (
 
-    select kind, doc_ref, order_id, currency, untaxed, e.line_type, e.amount, e.whole, e.rules
+    select kind, doc_ref, order_id, untaxed, e.line_type, e.amount, e.whole, len(e.rules) as rules, e.rules[1].rule.taxPercent as percent,
+        abs(centra_minor(e.rules[1].taxIncluded.value, currency)) as tax
     from (
-        select *, unnest([
-            {'line_type': 'shipping', 'amount': shipping, 'whole': shipping_of, 'rules': totals -> '$.shippingTaxRules'},
-            {'line_type': 'handling', 'amount': handling, 'whole': handling, 'rules': totals -> '$.handlingTaxRules'},
-            {'line_type': 'return_cost', 'amount': -cost, 'whole': cost, 'rules': totals -> '$.returnCostTaxRules'}]) as e
+        select kind, doc_ref, order_id, untaxed, currency, unnest([
+            {'line_type': 'shipping', 'amount': shipping, 'whole': shipping_of, 'rules': shipping_rules},
+            {'line_type': 'handling', 'amount': handling, 'whole': handling, 'rules': handling_rules},
+            {'line_type': 'return_cost', 'amount': -cost, 'whole': cost, 'rules': cost_rules}]) as e
         from holders
     )
     where e.amount <> 0
@@ -100,7 +100,7 @@ extras as (
 fitting as (
 
     select e.kind, e.doc_ref, e.line_type, max(r.rate_bp) as highest,
-        max(case when abs(vat_inside(e.whole, r.rate_bp) - abs(centra_minor(e.rules ->> '$[0].taxIncluded.value', e.currency))) <= 1 then r.rate_bp end) as stated
+        max(case when abs(vat_inside(e.whole, r.rate_bp) - e.tax) <= 1 then r.rate_bp end) as stated
     from extras as e
     left join rates as r using (kind, doc_ref)
     group by e.kind, e.doc_ref, e.line_type
@@ -110,8 +110,7 @@ fitting as (
 charged as (
 
     select e.kind, e.doc_ref, e.order_id, e.line_type, e.amount as gross_minor,
-        case when e.untaxed then 0 else coalesce(
-            case when len(centra_list(e.rules)) = 1 then centra_bp(e.rules ->> '$[0].rule.taxPercent') end, f.stated, f.highest, 0) end as rate_bp
+        case when e.untaxed then 0 else coalesce(case when e.rules = 1 then centra_bp(e.percent) end, f.stated, f.highest, 0) end as rate_bp
     from extras as e
     inner join fitting as f using (kind, doc_ref, line_type)
 
