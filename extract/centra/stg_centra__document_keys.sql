@@ -47,33 +47,39 @@ named as (
 
 ),
 
--- IDs of single events that are not the order's own at the provider.
-events as (
+-- What the payment history has of single events. A request and its answer keep the same reply.
+happened as (
 
-    select 'delivery' as kind, d.doc_ref, d.order_id, unnest(list_concat(c.refs, centra_ids_in(c.params))) as value
+    select 'delivery' as kind, d.doc_ref, d.order_id, c.refs, c.params
     from deliveries as d
     inner join captures as c on c.order_id = d.order_id and c.amount = d.amount and c.nth = d.nth
     union all
-    select 'refund', doc_ref, order_id, unnest(list_concat(refs, centra_ids_in(params)))
-    from (
-        select doc_ref, order_id, x.refs, x.params from (select doc_ref, order_id, unnest(refunds) as x from centra_returns where counts)
-        union all
-        select doc_ref, order_id, refs, params from centra_refunds
-    )
+    select 'refund', doc_ref, order_id, x.refs, x.params from (select doc_ref, order_id, unnest(refunds) as x from centra_returns where counts)
+    union all
+    select 'refund', doc_ref, order_id, refs, params from centra_refunds
+
+),
+
+-- IDs of single events that are not the order's own at the provider.
+events as (
+
+    select kind, doc_ref, order_id, unnest(refs) as value from happened
+    union all
+    select kind, doc_ref, order_id, unnest(centra_ids_in(params)) from (select distinct kind, doc_ref, order_id, params from happened)
 
 )
 
 select kind, doc_ref, order_id, 'order_id' as key_type, order_id as value from named
-union
+union all
 select kind, doc_ref, order_id, 'order_number', order_number from named where order_number is not null
-union
+union all
 select n.kind, n.doc_ref, n.order_id, t.key_type, p.value
 from named as n
 inner join payments as p using (order_id)
 cross join (values ('order_id'), ('payment_id')) as t (key_type)
-union
+union all
 select kind, doc_ref, order_id, 'reference', doc_ref from named where kind = 'delivery'
-union
+union all
 select kind, doc_ref, order_id, 'event_id', value
 from events
 anti join (select order_id, unnest(refs) as value from centra_entries where kind like 'AUTH%') as a using (order_id, value)

@@ -24,7 +24,8 @@ select
     lower(coalesce(nullif(o.paymentMethod.uri, ''), nullif(o.paymentMethod.plugin, ''), o.paymentMethod.name)) as method,
     upper(coalesce(o.status, '')) as status,
     centra_time(o.createdAt) as created_at, centra_time(o.updatedAt) as updated_at,
-    m[1] as total, coalesce(m[2], 0) as order_shipping, coalesce(m[3], 0) as order_handling, coalesce(m[4], 0) <> 0 as order_tax_deducted
+    m[1] as total, coalesce(m[2], 0) as order_shipping, coalesce(m[3], 0) as order_handling, coalesce(m[4], 0) <> 0 as order_tax_deducted,
+    centra_goods(o.lines, currency) as goods
 from (
     select *, centra_minors([o.grandTotal.value, o.totals.shipping.value, o.totals.handling.value, o.totals.taxDeducted.value], currency) as m
     from orders
