@@ -69,6 +69,7 @@ events as (
 
 )
 
+-- A key may stand here twice: where keys are merged, each is taken once.
 select kind, doc_ref, order_id, 'order_id' as key_type, order_id as value from named
 union all
 select kind, doc_ref, order_id, 'order_number', order_number from named where order_number is not null

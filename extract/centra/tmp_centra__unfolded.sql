@@ -2,7 +2,7 @@
 -- r with its place k. The shorter of the two lists has nothing in its last rows: no place either.
 --
 -- All that is read of an answer is taken out of it at once, as text: each look into JSON reads all of it.
--- Numbers are text too, so that none becomes a float.
+-- What is no object or no list where one should be is null, and the rest of the answer stands.
 
 select
     blob_id,
