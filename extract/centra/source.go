@@ -17,7 +17,9 @@ func Source() extract.Source {
 	flows := []string{"orders", "invoices", "refunds"}
 	models := func(s extract.Stream) []extract.Model {
 		return []extract.Model{
+			{Temp: "centra_unfolded", Stream: s, File: "tmp_centra__unfolded.sql"},
 			{Temp: "centra_orders", Stream: s, File: "tmp_centra__orders.sql"},
+			{Temp: "centra_entries", Stream: s, File: "tmp_centra__entries.sql"},
 			{Temp: "centra_shipments", Stream: s, File: "tmp_centra__shipments.sql"},
 			{Temp: "centra_gift_cards", Stream: s, File: "tmp_centra__gift_cards.sql"},
 			{Temp: "centra_returns", Stream: s, File: "tmp_centra__returns.sql"},

@@ -10,26 +10,10 @@
 
 with
 
--- All that is read of an entry is taken out of it at once.
-entries as materialized (
-
-    select
-        order_id, n, upper(coalesce(v[1], '')) as kind,
-        upper(coalesce(v[2], '')) in ('FAILED', 'FAILURE', 'ERROR', 'DECLINED', 'CANCELLED') as failed,
-        abs(centra_minor(v[3], currency)) as amount, centra_time(v[4]) as at_,
-        list_filter([nullif(v[5], ''), nullif(v[6], '')], lambda r: r is not null) as refs,
-        case when upper(v[1]) like 'CAPTURE%' then v[7] end as params
-    from (
-        select order_id, currency, n, json_extract_string(x, ['$.entryType', '$.status', '$.value.value', '$.createdAt', '$.externalReference', '$.externalId', '$.paramsJSON']) as v
-        from (select order_id, currency, unnest(history) as x, generate_subscripts(history, 1) as n from centra_orders)
-    )
-
-),
-
 payments as (
 
     select distinct order_id, unnest(refs) as value
-    from entries
+    from centra_entries
     where not regexp_matches(kind, '^(REFUND|CANCEL)|GIFT_CARD$|_FAILED$') and not failed
 
 ),
@@ -37,25 +21,17 @@ payments as (
 captures as (
 
     select order_id, refs, params, amount, row_number() over (partition by order_id, kind, amount order by at_, n) as nth
-    from entries
+    from centra_entries
     where kind in ('CAPTURE', 'CAPTURE_REQUEST', 'CAPTURE_PENDING') and not failed
 
 ),
 
 deliveries as (
 
-    select s.order_id, s.doc_ref, s.order_number, s.total - coalesce(g.amount, 0) as amount,
+    select s.order_id, s.doc_ref, s.total - coalesce(g.amount, 0) as amount,
         row_number() over (partition by s.order_id, s.total - coalesce(g.amount, 0) order by s.captured_at, s.doc_ref) as nth
     from centra_shipments as s
     left join centra_gift_cards as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
-
-),
-
-refunds as (
-
-    select order_id, doc_ref, order_number, unnest(refunds) as x from centra_returns where counts
-    union all by name
-    select order_id, 'refund/' || entry_id as doc_ref, order_number, x from centra_refunds
 
 ),
 
@@ -63,38 +39,48 @@ named as (
 
     select 'order' as kind, order_id as doc_ref, order_id, order_number from centra_orders
     union all by name
-    select 'delivery' as kind, doc_ref, order_id, order_number from deliveries
+    select 'delivery' as kind, doc_ref, order_id, order_number from centra_shipments
     union all by name
-    select distinct 'refund' as kind, doc_ref, order_id, order_number from (
-        select order_id, doc_ref, order_number from centra_returns where counts
-        union all select order_id, 'refund/' || entry_id, order_number from centra_refunds
-    )
+    select 'refund' as kind, doc_ref, order_id, order_number from centra_returns where counts
+    union all by name
+    select 'refund' as kind, doc_ref, order_id, order_number from centra_refunds
+
+),
+
+-- What the payment history has of single events. A request and its answer keep the same reply.
+happened as (
+
+    select 'delivery' as kind, d.doc_ref, d.order_id, c.refs, c.params
+    from deliveries as d
+    inner join captures as c on c.order_id = d.order_id and c.amount = d.amount and c.nth = d.nth
+    union all
+    select 'refund', doc_ref, order_id, x.refs, x.params from (select doc_ref, order_id, unnest(refunds) as x from centra_returns where counts)
+    union all
+    select 'refund', doc_ref, order_id, refs, params from centra_refunds
 
 ),
 
 -- IDs of single events that are not the order's own at the provider.
 events as (
 
-    select 'delivery' as kind, d.doc_ref, d.order_id, unnest(list_concat(c.refs, centra_ids_in(c.params))) as value
-    from deliveries as d
-    inner join captures as c on c.order_id = d.order_id and c.amount = d.amount and c.nth = d.nth
+    select kind, doc_ref, order_id, unnest(refs) as value from happened
     union all
-    select 'refund', doc_ref, order_id, unnest(list_concat(centra_refs(x), centra_ids(x)))
-    from refunds
+    select kind, doc_ref, order_id, unnest(centra_ids_in(params)) from (select distinct kind, doc_ref, order_id, params from happened)
 
 )
 
+-- A key may stand here twice: where keys are merged, each is taken once.
 select kind, doc_ref, order_id, 'order_id' as key_type, order_id as value from named
-union
+union all
 select kind, doc_ref, order_id, 'order_number', order_number from named where order_number is not null
-union
+union all
 select n.kind, n.doc_ref, n.order_id, t.key_type, p.value
 from named as n
 inner join payments as p using (order_id)
 cross join (values ('order_id'), ('payment_id')) as t (key_type)
-union
+union all
 select kind, doc_ref, order_id, 'reference', doc_ref from named where kind = 'delivery'
-union
+union all
 select kind, doc_ref, order_id, 'event_id', value
 from events
-anti join (select order_id, unnest(refs) as value from entries where kind like 'AUTH%') as a using (order_id, value)
+anti join (select order_id, unnest(refs) as value from centra_entries where kind like 'AUTH%') as a using (order_id, value)

@@ -12,66 +12,81 @@
 
 with
 
-holders as (
-
-    select 'order' as kind, order_id as doc_ref, order_id, currency, centra_list(lines) as lines, false as untaxed,
-        0::bigint as discount, 0::bigint as credit, 0::bigint as shipping, 0::bigint as handling, 0::bigint as cost, 0::bigint as gift, null::json as totals, 0::bigint as shipping_of
-    from centra_orders
-
-    union all by name
-
-    select 'delivery' as kind, s.doc_ref, s.order_id, s.currency, s.lines, s.untaxed, s.discount_used as discount, s.credit,
-        s.shipping, 0 as handling, 0 as cost, coalesce(g.amount, 0) as gift, s.totals, s.order_shipping as shipping_of
-    from centra_shipments as s
-    left join centra_gift_cards as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
-
-    union all by name
-
-    select 'refund' as kind, doc_ref, order_id, currency, lines, untaxed, discount_used as discount, credit,
-        shipping_stated as shipping, handling_stated as handling, cost_stated as cost, gift, totals, shipping_stated as shipping_of
-    from centra_returns
-    where counts and priced
-
-),
-
 items as (
 
-    select kind, doc_ref, order_id, currency, untaxed,
-        json_extract_string(x, ['$.productSize.SKU', '$.orderLine.productSize.SKU', '$.orderLine.id', '$.id', '$.quantity', '$.lineValue.value', '$.lineValueExTax.value',
-            '$.orderLine.taxPercent', '$.taxPercent']) as v
-    from (select kind, doc_ref, order_id, currency, untaxed, unnest(lines) as x from holders)
+    select 'order' as kind, order_id as doc_ref, order_id, unnest(goods) as g, false as untaxed from centra_orders
+    union all by name
+    select 'delivery' as kind, doc_ref, order_id, unnest(goods) as g, untaxed from centra_shipments
+    union all by name
+    select 'refund' as kind, doc_ref, order_id, unnest(goods) as g, untaxed from centra_returns where counts and priced
 
 ),
 
 goods as (
 
-    select kind, doc_ref, order_id, 'goods' as line_type,
-        coalesce(v[1], v[2], v[3], v[4]) as reference,
-        try_cast(v[5] as bigint) as quantity,
-        abs(centra_minor(case when untaxed then v[7] else v[6] end, currency)) as gross_minor,
-        case when untaxed then 0 else abs(centra_minor(v[6], currency)) - abs(centra_minor(v[7], currency)) end as vat_minor,
-        case when untaxed then 0 else coalesce(centra_bp(v[8]), centra_bp(v[9]), 0) end as rate_bp
+    select kind, doc_ref, order_id, g.reference, g.quantity,
+        abs(case when untaxed then g.value[2] else g.value[1] end) as gross_minor,
+        case when untaxed then 0 else abs(g.value[1]) - abs(g.value[2]) end as vat_minor,
+        case when untaxed then 0 else g.rate_bp end as rate_bp
     from items
+
+),
+
+-- What is taken off shipments and returns.
+deductions as (
+
+    select 'delivery' as kind, s.doc_ref, s.order_id, s.discount_used as discount, s.credit, coalesce(g.amount, 0) as gift
+    from centra_shipments as s
+    left join centra_gift_cards as g on g.order_id = s.order_id and g.doc_ref = s.doc_ref
+    union all by name
+    select 'refund' as kind, doc_ref, order_id, discount_used as discount, credit, gift from centra_returns where counts and priced
+
+),
+
+-- What is charged beside the goods, with the tax rule and the tax it states. Of the order's shipping, a shipment has a part.
+extras as (
+
+    select kind, doc_ref, order_id, untaxed, line_type, amount, whole, len(rules) as rules, rules[1].rule.taxPercent as percent,
+        abs(centra_minor(rules[1].taxIncluded.value, currency)) as tax
+    from (
+        select 'delivery' as kind, doc_ref, order_id, currency, untaxed, 'shipping' as line_type, shipping as amount, order_shipping as whole, rules
+        from centra_shipments
+        union all by name
+        select 'refund' as kind, doc_ref, order_id, currency, untaxed, unnest([
+                {'line_type': 'shipping', 'amount': shipping_stated, 'whole': shipping_stated, 'rules': totals.shippingTaxRules},
+                {'line_type': 'handling', 'amount': handling_stated, 'whole': handling_stated, 'rules': totals.handlingTaxRules},
+                {'line_type': 'return_cost', 'amount': -cost_stated, 'whole': cost_stated, 'rules': totals.returnCostTaxRules}], recursive := true)
+        from centra_returns
+        where counts and priced
+    )
+    where amount <> 0
 
 ),
 
 rates as (
 
-    select kind, doc_ref, rate_bp, sum(gross_minor)::bigint as gross,
-        sum(sum(gross_minor)) over (partition by kind, doc_ref)::bigint as total,
-        row_number() over (partition by kind, doc_ref order by sum(gross_minor) desc, rate_bp desc) as place
+    select kind, doc_ref, rate_bp, sum(gross_minor)::bigint as gross
     from goods
+    where kind <> 'order'
     group by kind, doc_ref, rate_bp
+
+),
+
+places as (
+
+    select *, sum(gross) over (partition by kind, doc_ref)::bigint as total, row_number() over (partition by kind, doc_ref order by gross desc, rate_bp desc) as place
+    from rates
+    semi join (select kind, doc_ref from deductions where discount <> 0) as d using (kind, doc_ref)
 
 ),
 
 shares as (
 
-    select h.kind, h.doc_ref, h.order_id, r.rate_bp, r.place, h.discount,
-        case when r.total = 0 then case when r.place = 1 then h.discount else 0 end else div_half_away(h.discount::hugeint * r.gross, r.total) end as share
-    from holders as h
-    inner join rates as r using (kind, doc_ref)
-    where h.discount <> 0
+    select d.kind, d.doc_ref, d.order_id, p.rate_bp, p.place, d.discount,
+        case when p.total = 0 then case when p.place = 1 then d.discount else 0 end else div_half_away(d.discount::hugeint * p.gross, p.total) end as share
+    from deductions as d
+    inner join places as p using (kind, doc_ref)
+    where d.discount <> 0
 
 ),
 
@@ -82,25 +97,10 @@ discounts as (
 
 ),
 
--- What is charged beside the goods, with the tax rule and the tax it states.
-extras as (
-
-    select kind, doc_ref, order_id, currency, untaxed, e.line_type, e.amount, e.whole, e.rules
-    from (
-        select *, unnest([
-            {'line_type': 'shipping', 'amount': shipping, 'whole': shipping_of, 'rules': totals -> '$.shippingTaxRules'},
-            {'line_type': 'handling', 'amount': handling, 'whole': handling, 'rules': totals -> '$.handlingTaxRules'},
-            {'line_type': 'return_cost', 'amount': -cost, 'whole': cost, 'rules': totals -> '$.returnCostTaxRules'}]) as e
-        from holders
-    )
-    where e.amount <> 0
-
-),
-
 fitting as (
 
     select e.kind, e.doc_ref, e.line_type, max(r.rate_bp) as highest,
-        max(case when abs(vat_inside(e.whole, r.rate_bp) - abs(centra_minor(e.rules ->> '$[0].taxIncluded.value', e.currency))) <= 1 then r.rate_bp end) as stated
+        max(case when abs(vat_inside(e.whole, r.rate_bp) - e.tax) <= 1 then r.rate_bp end) as stated
     from extras as e
     left join rates as r using (kind, doc_ref)
     group by e.kind, e.doc_ref, e.line_type
@@ -110,8 +110,7 @@ fitting as (
 charged as (
 
     select e.kind, e.doc_ref, e.order_id, e.line_type, e.amount as gross_minor,
-        case when e.untaxed then 0 else coalesce(
-            case when len(centra_list(e.rules)) = 1 then centra_bp(e.rules ->> '$[0].rule.taxPercent') end, f.stated, f.highest, 0) end as rate_bp
+        case when e.untaxed then 0 else coalesce(case when e.rules = 1 then centra_bp(e.percent) end, f.stated, f.highest, 0) end as rate_bp
     from extras as e
     inner join fitting as f using (kind, doc_ref, line_type)
 
@@ -119,15 +118,18 @@ charged as (
 
 all_lines as (
 
-    select kind, doc_ref, order_id, line_type, reference, quantity, gross_minor, vat_minor, rate_bp, 1 as rank_ from goods where gross_minor is not null
+    select kind, doc_ref, order_id, 'goods' as line_type, reference, quantity, gross_minor, vat_minor, rate_bp, 1 as rank_ from goods where gross_minor is not null
     union all by name
-    select kind, doc_ref, order_id, 'discount' as line_type, gross_minor, -vat_inside(-gross_minor, rate_bp) as vat_minor, rate_bp, 2 as rank_ from discounts where gross_minor <> 0
+    select *, vat_inside(gross_minor, rate_bp) as vat_minor
+    from (
+        select kind, doc_ref, order_id, 'discount' as line_type, gross_minor, rate_bp, 2 as rank_ from discounts where gross_minor <> 0
+        union all by name
+        select kind, doc_ref, order_id, line_type, gross_minor, rate_bp, 3 as rank_ from charged
+    )
     union all by name
-    select kind, doc_ref, order_id, line_type, gross_minor, case when gross_minor < 0 then -vat_inside(-gross_minor, rate_bp) else vat_inside(gross_minor, rate_bp) end as vat_minor, rate_bp, 3 as rank_ from charged
+    select kind, doc_ref, order_id, 'store_credit' as line_type, -credit as gross_minor, 0 as vat_minor, 0 as rate_bp, 4 as rank_ from deductions where credit <> 0
     union all by name
-    select kind, doc_ref, order_id, 'store_credit' as line_type, -credit as gross_minor, 0 as vat_minor, 0 as rate_bp, 4 as rank_ from holders where credit <> 0
-    union all by name
-    select kind, doc_ref, order_id, 'gift_card' as line_type, -gift as gross_minor, 0 as vat_minor, 0 as rate_bp, 5 as rank_ from holders where gift <> 0
+    select kind, doc_ref, order_id, 'gift_card' as line_type, -gift as gross_minor, 0 as vat_minor, 0 as rate_bp, 5 as rank_ from deductions where gift <> 0
 
 )
 

@@ -20,9 +20,9 @@ open_returns as (
 
 cards as (
 
-    select order_id, sum(abs(centra_minor(x ->> '$.value.value', currency)))::bigint as amount
-    from (select order_id, currency, unnest(history) as x from centra_orders)
-    where centra_kind(x) = 'AUTH_GIFT_CARD' and not centra_failed(x)
+    select order_id, sum(amount)::bigint as amount
+    from centra_entries
+    where kind = 'AUTH_GIFT_CARD' and not failed
     group by order_id
 
 )
@@ -61,7 +61,7 @@ where counts and (total is null or total <> 0 or goods_with <> 0)
 union all by name
 
 select
-    'refund' as kind, 'refund/' || entry_id as doc_ref, order_id, order_number, null as reference, event_at, currency, amount as amount_minor,
-    country, customer, method, 'REFUND' as status, null as is_final, null as changed_at, blob_id, locator || place as locator
+    'refund' as kind, doc_ref, order_id, order_number, null as reference, event_at, currency, amount as amount_minor,
+    country, customer, method, 'REFUND' as status, null as is_final, null as changed_at, blob_id, place as locator
 from centra_refunds
 where amount <> 0

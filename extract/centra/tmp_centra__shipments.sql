@@ -5,35 +5,36 @@
 
 with
 
-parts as (
-    select * exclude (s, lines, history, shipments, total), s.i as i,
-        json_extract_string(s.x, ['$.number', '$.id', '$.shippedAt', '$.capturedAt', '$.paidAt', '$.createdAt', '$.isShipped', '$.grandTotal.value', '$.shippingAddress.country.code']) as v,
-        json_extract(s.x, ['$.lines', '$.discountsApplied']) as j
-    from (select *, unnest(list_transform(centra_list(shipments), lambda x, i: {'x': x, 'i': i})) as s from centra_orders)
+shipped as (
+    select blob_id, i, n, x, rules
+    from (select blob_id, i, unnest(o.shipments) as x, generate_subscripts(o.shipments, 1) as n, o.totals.shippingTaxRules as rules from centra_unfolded)
+    where x.shippedAt is not null or lower(x.isShipped) = 'true'
 ),
 
-shipped as (
+parts as (
     select
-        * exclude (v, j, i, country), locator || '.shipments[' || (i - 1) || ']' as place,
-        coalesce(nullif(v[1], ''), v[2]) as doc_ref,
-        coalesce(centra_time(v[3]), centra_time(v[4]), centra_time(v[6])) as event_at,
-        coalesce(centra_time(v[4]), centra_time(v[5]), centra_time(v[3])) as captured_at,
-        centra_minor(v[8], currency) as total,
-        upper(coalesce(nullif(v[9], ''), country)) as country,
-        centra_list(j[1]) as lines, centra_list(j[2]) as discounts,
-        order_tax_deducted as tax_deducted
-    from parts
-    where v[3] is not null or lower(v[7]) = 'true'
+        o.blob_id, o.locator || '.shipments[' || (s.n - 1) || ']' as place, o.order_id, o.order_number,
+        coalesce(nullif(s.x.number, ''), s.x.id) as doc_ref,
+        centra_time(s.x.shippedAt) as shipped_at, centra_time(s.x.capturedAt) as captured, centra_time(s.x.paidAt) as paid_at, centra_time(s.x.createdAt) as created_at,
+        o.currency, upper(coalesce(nullif(s.x.shippingAddress.country.code, ''), o.country)) as country, o.customer, o.method, o.status,
+        centra_minor(s.x.grandTotal.value, o.currency) as total,
+        centra_goods(s.x.lines, o.currency) as goods, s.rules,
+        list_transform(s.x.discountsApplied, lambda d: {'credit': centra_credit(d.__typename), 'amount': abs(centra_minor(d.value.value, o.currency))}) as discounts,
+        o.order_shipping, o.order_handling, o.order_tax_deducted as tax_deducted
+    from shipped as s
+    inner join centra_orders as o on o.blob_id = s.blob_id and o.i = s.i
 ),
 
 sums as (
-    select *,
-        coalesce(list_sum(list_transform(lines, lambda l: centra_minor(l ->> '$.lineValue.value', currency))), 0)::bigint as goods_with,
-        list_sum(list_transform(lines, lambda l: centra_minor(l ->> '$.lineValueExTax.value', currency)))::bigint as goods_without,
-        coalesce(list_sum(list_transform(discounts, lambda d: case when centra_credit(d) then 0 else abs(centra_minor(d ->> '$.value.value', currency)) end)), 0)::bigint as discount,
-        coalesce(list_sum(list_transform(discounts, lambda d: case when centra_credit(d) then abs(centra_minor(d ->> '$.value.value', currency)) else 0 end)), 0)::bigint as credit,
+    select * exclude (shipped_at, captured, paid_at, created_at, discounts),
+        coalesce(shipped_at, captured, created_at) as event_at,
+        coalesce(captured, paid_at, shipped_at) as captured_at,
+        coalesce(centra_sum(list_transform(goods, lambda g: g.value[1])), 0) as goods_with,
+        centra_sum(list_transform(goods, lambda g: g.value[2])) as goods_without,
+        coalesce(centra_sum(list_transform(discounts, lambda d: case when d.credit then 0 else d.amount end)), 0) as discount,
+        coalesce(centra_sum(list_transform(discounts, lambda d: case when d.credit then d.amount else 0 end)), 0) as credit,
         order_shipping + order_handling as most
-    from shipped
+    from parts
 ),
 
 based as (
@@ -50,7 +51,7 @@ rests as (
     from based
 )
 
-select *,
+select * exclude (order_handling, tax_deducted, most, goods_without, discount, takes_discount, rest_after, rest_before),
     case when takes_discount then discount else 0 end as discount_used,
     case when takes_discount then case when rest_before between 1 and most then rest_before else 0 end
         else case when rest_after between 1 and most then rest_after else 0 end end as shipping

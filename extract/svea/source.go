@@ -25,6 +25,7 @@ func Source() extract.Source {
 			{Stream: "orders", Flows: orderFlows, Follow: "follow_svea__orders.sql", Backfill: true},
 		},
 		Models: []extract.Model{
+			{Temp: "svea_payouts", Stream: "reports", File: "tmp_svea__payouts.sql"},
 			{Entity: "payouts", Stream: "reports", File: "stg_svea__payouts.sql"},
 			{Entity: "payout_parts", Stream: "reports", File: "stg_svea__payout_parts.sql"},
 			{Entity: "payout_lines", Stream: "reports", File: "stg_svea__payout_lines.sql"},

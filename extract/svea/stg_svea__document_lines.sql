@@ -20,15 +20,22 @@ items as (
 
 ),
 
-priced as (
+-- Each number is read once: what a macro is given, it writes wherever it needs it.
+typed as (
 
     select
         blob_id, kind, doc_ref, order_id, line_no, x.ArticleNumber as reference, lower(coalesce(x.RowType, '')) as row_type,
-        svea_int(x.Quantity) as quantity,
-        svea_row_total(svea_int(x.Quantity), svea_int(x.UnitPrice), svea_int(x.DiscountAmount), svea_int(x.DiscountPercent)) as total,
+        svea_int(x.Quantity) as quantity, svea_int(x.UnitPrice) as price, svea_int(x.DiscountAmount) as discount, svea_int(x.DiscountPercent) as percent,
         coalesce(svea_int(x.VatPercent), 0)::integer as rate_bp
     from items
     where coalesce(lower(x.IsCancelled), 'false') <> 'true'
+
+),
+
+priced as (
+
+    select * exclude (price, discount, percent), svea_row_total(quantity, price, discount, percent) as total
+    from typed
 
 ),
 

@@ -18,7 +18,7 @@ items as (
         blob_id, payout_id, currency as payout_currency, paid_at, position as client,
         generate_subscripts(report_rows, 1) - 1 as position,
         unnest(report_rows) as x
-    from svea_payouts()
+    from svea_payouts
 
 ),
 

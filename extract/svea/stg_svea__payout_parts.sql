@@ -5,4 +5,4 @@
 -- Key:    payout_id, part
 
 select payout_id, payout_id as part, len(report_rows) as lines_total, len(report_rows) as lines_here, blob_id
-from svea_payouts()
+from svea_payouts

@@ -24,7 +24,7 @@ typed as (
         svea_int(report ->> '$.feeVatAmount') as fee_vat,
         list_filter(report_rows, x -> not svea_is_debt(x.rowType)) as paid_rows,
         list_filter(report_rows, x -> svea_is_debt(x.rowType)) as debt_rows
-    from svea_payouts()
+    from svea_payouts
 
 ),
 
@@ -60,7 +60,7 @@ offs as (
 
 select
     payout_id,
-    nullif(item.recipientBankAccountNo, '') as bank_reference,
+    nullif(bank_account, '') as bank_reference,
     paid_at,
     currency,
     paid as amount_minor,
