@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -22,7 +23,7 @@ const chunkBytes = 48 << 20
 
 // pageBytes is chunkBytes for answers that are long on average: DuckDB has two thousand of them taken apart at once,
 // which for pages is all there are, and each parse of one takes five to ten times its size until all are done.
-const pageBytes, longAnswer = 6 << 20, 32 << 10
+const pageBytes, longAnswer = 16 << 20, 32 << 10
 
 // commitBytes is how much is staged in one transaction.
 const commitBytes = 48 << 20
@@ -92,13 +93,16 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 	s := &staging{w: w, ctx: ctx, until: until, nextPos: pos, macros: map[string]bool{}}
 	next, stop := iter.Pull(s.ahead(ctx, pos))
 	defer stop()
+	if err := w.db.Threads(ctx, 1); err != nil {
+		return 0, err
+	}
 	for done := false; !done && err == nil; {
 		err = w.db.Tx(ctx, func() (err error) {
 			done, err = s.takeSome(next)
 			return err
 		})
 	}
-	if err != nil {
+	if err := errors.Join(err, w.db.Threads(context.WithoutCancel(ctx), 0)); err != nil {
 		return 0, fmt.Errorf("stage: %w", err)
 	}
 	if s.records > 0 {
@@ -284,28 +288,22 @@ func (s *staging) flush() error {
 func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
 	db := s.w.db
 	// Each answer is parsed once here, by the cast: of what is JSON, its first sign tells whether it is an object or an array.
-	// In two tables, because DuckDB reads one of so few rows by one thread only.
 	if err := db.Exec(s.ctx, `
-		create or replace temp table answers_1 (blob_id bigint, key varchar, body json, head varchar);
-		create or replace temp table answers_2 (blob_id bigint, key varchar, body json, head varchar);
-		create or replace temp view answers as select * from answers_1 union all select * from answers_2;
+		create or replace temp table answers (blob_id bigint, key varchar, body json, head varchar);
 		create or replace temp view raw as select blob_id, key, body from answers where body is not null;
 		create or replace temp table new_documents (document_id varchar, kind varchar, doc_ref varchar)`); err != nil {
 		return err
 	}
-	half := (len(bodies) + 1) / 2
-	for i, part := range [][]jsonBody{bodies[:half], bodies[half:]} {
-		if err := db.Append(s.ctx, fmt.Sprintf("insert into answers_%d select blob_id, key, try_cast(case when whole then body end as json), left(body, 200) from rows", i+1),
-			[]string{"blob_id bigint", "key varchar", "body varchar", "whole boolean"}, func(add func(...any) error) error {
-				for _, b := range part {
-					if err := add(b.BlobID, b.Key, validUTF8(b.Body), b.Whole); err != nil {
-						return err
-					}
+	if err := db.Append(s.ctx, "insert into answers select blob_id, key, try_cast(case when whole then body end as json), left(body, 200) from rows",
+		[]string{"blob_id bigint", "key varchar", "body varchar", "whole boolean"}, func(add func(...any) error) error {
+			for _, b := range bodies {
+				if err := add(b.BlobID, b.Key, validUTF8(b.Body), b.Whole); err != nil {
+					return err
 				}
-				return nil
-			}); err != nil {
-			return err
-		}
+			}
+			return nil
+		}); err != nil {
+		return err
 	}
 	s.w.Log.Debug("answers read", "answers", len(bodies))
 	if err := s.useMacros(src); err != nil {

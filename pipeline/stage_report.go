@@ -16,9 +16,12 @@ import (
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
-// report stages one report file. DuckDB reads it itself, in parallel and in the order of
+// largeReport is how many bytes of a report are worth more than one thread.
+const largeReport = 2 << 20
+
+// report stages one report file. DuckDB reads it itself, in parallel when it is large, and in the order of
 // its rows, so that a million rows never pass through Go; what cannot be read is held.
-func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
+func (s *staging) report(src Source, row blobRow, b *archive.Blob) (err error) {
 	if err := s.flush(); err != nil {
 		return err
 	}
@@ -28,6 +31,12 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) error {
 	}
 	if err := s.useMacros(src); err != nil {
 		return err
+	}
+	if b.Size > largeReport {
+		if err := s.w.db.Threads(s.ctx, 0); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.w.db.Threads(s.ctx, 1)) }()
 	}
 	head, err := readHeader(path)
 	if err == nil {

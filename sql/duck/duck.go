@@ -290,6 +290,15 @@ func (db *DB) Ordered(ctx context.Context, on bool) error {
 	return db.Exec(ctx, fmt.Sprintf("set preserve_insertion_order = %t", on))
 }
 
+// Threads has queries run by n threads; 0 is as many as there are processors. While there are several, the one that waits
+// for the others does not sleep: on tables of few rows, which only one can read, that takes more than it gives.
+func (db *DB) Threads(ctx context.Context, n int) error {
+	if n == 0 {
+		return db.Exec(ctx, "reset threads")
+	}
+	return db.Exec(ctx, fmt.Sprintf("set threads = %d", n))
+}
+
 // Insert adds rows (a slice of structs with json tags named like the columns) to table.
 func (db *DB) Insert(ctx context.Context, table string, rows any) error {
 	return db.insert(ctx, "insert into "+table+" by name", table, rows)
