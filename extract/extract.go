@@ -223,6 +223,17 @@ type Source struct {
 	Consent func(cfg Config) *Consent
 }
 
+// ModelsOf returns the models of a stream, in their order.
+func (s Source) ModelsOf(stream string) []Model {
+	var models []Model
+	for _, m := range s.Models {
+		if string(m.Stream) == stream {
+			models = append(models, m)
+		}
+	}
+	return models
+}
+
 // A Hook tells the provider's webhooks from forgeries. A webhook is a hint: it names what
 // is then fetched, and nothing else in it is believed.
 type Hook struct {

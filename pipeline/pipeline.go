@@ -84,6 +84,7 @@ type Project struct {
 	Log            *slog.Logger
 	Progress       func(text string) // shown while a long phase goes on; nil shows nothing
 	Memory         string            // DuckDB's memory limit
+	Chunk          int               // bytes of answers that are staged at a time; 0 is as many as memory is meant for
 	StepBack       bool              // the process is there for the run alone, which gives way to whoever reads the ledger
 	ERPRequests    *Counter          // what the target asked of the ERP since a run wrote it down
 

@@ -231,7 +231,7 @@ func (s *staging) restage(source, payout string, blobs []string) error {
 	}
 	s.only = payout
 	defer func() { s.only = "" }()
-	if err := s.useMacros(*src); err != nil {
+	if err := s.own.useMacros(s.ctx, src.Connector); err != nil {
 		return err
 	}
 	for _, id := range blobs {

@@ -19,7 +19,7 @@ import (
 )
 
 // chunkBytes bounds how many bytes of JSON answers are staged at a time.
-const chunkBytes = 48 << 20
+const chunkBytes = 24 << 20
 
 // pageBytes is chunkBytes for answers that are long on average: DuckDB has two thousand of them taken apart at once,
 // which for pages is all there are, and each parse of one takes five to ten times its size until all are done.
@@ -41,10 +41,18 @@ type staging struct {
 	sinceCommit int64
 	source      string
 	stream      string
-	nextPos     archive.Position
+	nextPos     archive.Position // after what was taken
+	merged      archive.Position // after what is in the tables of facts
 	records     int64
-	macros      map[string]bool
+	own         hand
 	only        string // a payout that is staged anew: nothing else of the bytes is taken in
+	side        side
+}
+
+// A hand is a connection, with the connectors whose macros it has.
+type hand struct {
+	db     *duck.DB
+	macros map[string]bool
 }
 
 type blobRow struct {
@@ -90,9 +98,11 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 	if err := w.db.Ordered(ctx, true); err != nil {
 		return 0, err
 	}
-	s := &staging{w: w, ctx: ctx, until: until, nextPos: pos, macros: map[string]bool{}}
+	s := w.newStaging(ctx)
+	s.until, s.nextPos, s.merged = until, pos, pos
 	next, stop := iter.Pull(s.ahead(ctx, pos))
 	defer stop()
+	defer s.side.close()
 	if err := w.db.Threads(ctx, 1); err != nil {
 		return 0, err
 	}
@@ -101,6 +111,9 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 			done, err = s.takeSome(next)
 			return err
 		})
+		if err == nil {
+			err = s.side.forget(ctx)
+		}
 	}
 	if err := errors.Join(err, w.db.Threads(context.WithoutCancel(ctx), 0)); err != nil {
 		return 0, fmt.Errorf("stage: %w", err)
@@ -111,6 +124,10 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 	return s.records, nil
 }
 
+func (w *work) newStaging(ctx context.Context) *staging {
+	return &staging{w: w, ctx: ctx, own: hand{w.db, map[string]bool{}}, side: side{w: w}}
+}
+
 // takeSome stages records until there are no more or it is time to commit: what is replaced in a transaction, as temporary
 // tables are by every chunk, keeps its memory until then. A run that is cut off goes on after what was committed.
 func (s *staging) takeSome(next func() (archived, bool)) (done bool, err error) {
@@ -118,6 +135,9 @@ func (s *staging) takeSome(next func() (archived, bool)) (done bool, err error) 
 		rec, ok := next()
 		if !ok || rec.err == nil && s.until != nil && s.until(rec.Record) {
 			done = true
+			if err := s.flush(); err != nil {
+				return true, err
+			}
 			break
 		}
 		if rec.err != nil {
@@ -127,11 +147,11 @@ func (s *staging) takeSome(next func() (archived, bool)) (done bool, err error) 
 			return true, err
 		}
 		s.nextPos = rec.Next
+		if s.side.pending == nil && len(s.blobs) == 0 {
+			s.merged = rec.Next
+		}
 	}
-	if err := s.flush(); err != nil {
-		return true, err
-	}
-	return done, s.w.db.Exec(s.ctx, "update meta set value = $p where name = 'position'", duck.Named("p", s.nextPos.String()))
+	return done, s.w.db.Exec(s.ctx, "update meta set value = $p where name = 'position'", duck.Named("p", s.merged.String()))
 }
 
 func (w *work) position(ctx context.Context) (archive.Position, error) {
@@ -151,6 +171,8 @@ func (s *staging) take(rec archived) error {
 		m := rec.Mark
 		return s.w.db.Exec(s.ctx, "insert into cursors select $source, $stream, $until::timestamp",
 			duck.Named("source", m.Source), duck.Named("stream", m.Stream), duck.Named("until", m.Until.UTC().Format(timestamp)))
+	case rec.Note != nil && (rec.Note.Kind == "run" || rec.Note.Kind == "personal_keys"):
+		return s.w.takeNote(s.ctx, rec.Note) // says nothing of what is staged: it may come before or after
 	case rec.Note != nil:
 		if err := s.flush(); err != nil {
 			return err
@@ -163,7 +185,7 @@ func (s *staging) take(rec archived) error {
 	b := rec.Blob
 	if len(s.blobs)+len(s.bodies) > 0 && (b.Source != s.source || b.Stream != s.stream || s.keys[b.Key] || s.full()) {
 		// Two versions of one document, as a broken-off run and the next one leave them, are read one after the other.
-		if err := s.flush(); err != nil {
+		if err := s.chunk(); err != nil {
 			return err
 		}
 	}
@@ -230,7 +252,11 @@ func wholeOrNull(n *int64) any {
 
 // full reports whether what is gathered is enough to be staged.
 func (s *staging) full() bool {
-	return s.size > chunkBytes || s.size > pageBytes && s.size > longAnswer*len(s.bodies)
+	limit := chunkBytes
+	if s.w.Chunk > 0 {
+		limit = s.w.Chunk
+	}
+	return s.size > limit || s.size > pageBytes && s.size > longAnswer*len(s.bodies)
 }
 
 // newBody is an answer as its models read it: a sequence of answers is one.
@@ -257,44 +283,88 @@ func asObject(seq []byte) []byte {
 	return b.Bytes()
 }
 
+// chunk stages the answers gathered so far, or begins to when there is a chunk of them: what they say is then taken apart
+// beside what comes before them.
+func (s *staging) chunk() error {
+	if s.full() {
+		if ok, err := s.aside(); ok || err != nil {
+			return err
+		}
+	}
+	return s.flush()
+}
+
 // flush stages the JSON answers gathered so far.
 func (s *staging) flush() error {
+	if err := s.settle(); err != nil {
+		return err
+	}
 	if len(s.blobs) == 0 && len(s.bodies) == 0 {
 		return nil
 	}
-	defer func() { s.blobs, s.bodies, s.keys, s.size = nil, nil, nil, 0 }()
+	defer s.gatherAnew()
 	if err := s.w.insertBlobs(s.ctx, s.blobs); err != nil {
 		return err
 	}
-	if len(s.bodies) == 0 {
-		return nil
+	if len(s.bodies) > 0 {
+		src := s.w.source(s.source)
+		if err := s.read(*src, s.stream, s.bodies); err != nil {
+			return err
+		}
+		if err := s.malformed(*src, "(select key, head from answers where body is null)"); err != nil {
+			return err
+		}
+		if err := s.claimed(*src); err != nil {
+			return err
+		}
 	}
-	src := s.w.source(s.source)
-	if err := s.read(*src, s.stream, s.bodies); err != nil {
-		return err
-	}
-	if err := s.w.db.Exec(s.ctx, fmt.Sprintf(`
-		insert into exceptions by name
-			select name_of('malformed_record ' || %[1]s || '/' || key || ' ' || %[2]d) as exception_id, 'malformed_record' as kind, %[1]s as source,
-				%[1]s || '/' || key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
-				head as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
-			from answers, this_run as r where body is null`, duck.Quote(s.source), s.w.runNo)); err != nil {
-		return err
-	}
-	return s.claimed(*src)
+	s.merged = s.nextPos
+	return nil
 }
 
-// read lets the models of a stream read answers of it: all of them are in table answers, those that are JSON in raw.
+func (s *staging) gatherAnew() { s.blobs, s.bodies, s.keys, s.size = nil, nil, nil, 0 }
+
+// malformed holds the answers that are no JSON.
+func (s *staging) malformed(src Source, broken string) error {
+	return s.w.db.Exec(s.ctx, fmt.Sprintf(`
+		insert into exceptions by name
+			select name_of('malformed_record ' || %[1]s || '/' || b.key || ' ' || %[2]d) as exception_id, 'malformed_record' as kind, %[1]s as source,
+				%[1]s || '/' || b.key as document_id, 'the answer is not the JSON that its documentation promises' as reason, null as currency, null as amount_minor,
+				b.head as evidence, 'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
+			from %[3]s as b, this_run as r`, duck.Quote(src.Name), s.w.runNo, broken))
+}
+
+// read lets the models of a stream read answers of it.
 func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
-	db := s.w.db
-	// Each answer is parsed once here, by the cast: of what is JSON, its first sign tells whether it is an object or an array.
-	if err := db.Exec(s.ctx, `
-		create or replace temp table answers (blob_id bigint, key varchar, body json, head varchar);
-		create or replace temp view raw as select blob_id, key, body from answers where body is not null;
-		create or replace temp table new_documents (document_id varchar, kind varchar, doc_ref varchar)`); err != nil {
+	if err := s.own.unfold(s.ctx, src.Connector, bodies); err != nil {
 		return err
 	}
-	if err := db.Append(s.ctx, "insert into answers select blob_id, key, try_cast(case when whole then body end as json), left(body, 200) from rows",
+	s.w.Log.Debug("answers read", "answers", len(bodies))
+	if err := s.own.prepare(s.ctx, src.Connector); err != nil {
+		return err
+	}
+	if err := s.w.db.Exec(s.ctx, noNewDocuments); err != nil {
+		return err
+	}
+	for _, m := range src.Connector.ModelsOf(stream) {
+		if err := s.model(src, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const noNewDocuments = "create or replace temp table new_documents (document_id varchar, kind varchar, doc_ref varchar)"
+
+// unfold makes table answers of answers, and of those that are JSON raw. Each is parsed once here, by the cast: of what is
+// JSON, its first sign tells whether it is an object or an array.
+func (h hand) unfold(ctx context.Context, src extract.Source, bodies []jsonBody) error {
+	if err := h.db.Exec(ctx, `
+		create or replace temp table answers (blob_id bigint, key varchar, body json, head varchar);
+		create or replace temp view raw as select blob_id, key, body from answers where body is not null`); err != nil {
+		return err
+	}
+	if err := h.db.Append(ctx, "insert into answers select blob_id, key, try_cast(case when whole then body end as json), left(body, 200) from rows",
 		[]string{"blob_id bigint", "key varchar", "body varchar", "whole boolean"}, func(add func(...any) error) error {
 			for _, b := range bodies {
 				if err := add(b.BlobID, b.Key, validUTF8(b.Body), b.Whole); err != nil {
@@ -305,26 +375,20 @@ func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
 		}); err != nil {
 		return err
 	}
-	s.w.Log.Debug("answers read", "answers", len(bodies))
-	if err := s.useMacros(src); err != nil {
+	return h.useMacros(ctx, src)
+}
+
+// prepare runs what a connector's models share.
+func (h hand) prepare(ctx context.Context, src extract.Source) error {
+	if src.Prepare == "" {
+		return nil
+	}
+	text, err := fs.ReadFile(src.Files, src.Prepare)
+	if err != nil {
 		return err
 	}
-	if file := src.Connector.Prepare; file != "" {
-		text, err := fs.ReadFile(src.Connector.Files, file)
-		if err != nil {
-			return err
-		}
-		if err := db.Exec(s.ctx, string(text)); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-	}
-	for _, m := range src.Connector.Models {
-		if string(m.Stream) != stream {
-			continue
-		}
-		if err := s.model(src, m); err != nil {
-			return err
-		}
+	if err := h.db.Exec(ctx, string(text)); err != nil {
+		return fmt.Errorf("%s: %w", src.Prepare, err)
 	}
 	return nil
 }
@@ -337,16 +401,16 @@ func validUTF8(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-func (s *staging) useMacros(src Source) error {
-	if src.Connector.Macros == "" || s.macros[src.Connector.Name] {
+func (h hand) useMacros(ctx context.Context, src extract.Source) error {
+	if src.Macros == "" || h.macros[src.Name] {
 		return nil
 	}
-	s.macros[src.Connector.Name] = true
-	text, err := fs.ReadFile(src.Connector.Files, src.Connector.Macros)
+	h.macros[src.Name] = true
+	text, err := fs.ReadFile(src.Files, src.Macros)
 	if err != nil {
 		return err
 	}
-	return s.w.db.Exec(s.ctx, string(text))
+	return h.db.Exec(ctx, string(text))
 }
 
 func modelText(src extract.Source, m extract.Model) (string, error) {

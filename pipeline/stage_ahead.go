@@ -10,7 +10,7 @@ import (
 )
 
 // aheadBytes bounds the bodies that are read from the archive while those before them are staged.
-const aheadBytes = 32 << 20
+const aheadBytes = 24 << 20
 
 // An archived is a record of the archive, with its body when it is an answer that is staged from memory.
 type archived struct {

@@ -8,8 +8,7 @@ import (
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
-// model runs one staging query over the answers in raw and merges what it yields. Each
-// entity has one way to be merged, whatever the provider.
+// model runs one staging query over the answers in raw and merges what it yields.
 func (s *staging) model(src Source, m extract.Model) error {
 	text, err := modelText(src.Connector, m)
 	if err != nil {
@@ -17,36 +16,41 @@ func (s *staging) model(src Source, m extract.Model) error {
 	}
 	start := s.w.Wall()
 	defer func() { s.w.Log.Debug("model", "file", m.File, "took", s.w.Wall().Sub(start)) }()
-	if m.Temp != "" {
-		if err := s.w.db.Exec(s.ctx, fmt.Sprintf("create or replace temp table %s as\n%s", m.Temp, text)); err != nil {
-			return fmt.Errorf("%s: %w", m.File, err)
+	switch {
+	case m.Temp != "":
+		err = s.w.db.Exec(s.ctx, fmt.Sprintf("create or replace temp table %s as\n%s", m.Temp, text))
+	case s.only != "" && !strings.HasPrefix(m.Entity, "payout"):
+	case strings.Contains(merges[m.Entity], "{{once}}"):
+		return s.mergeRows(src, m, "("+incoming(m, text)+")")
+	default:
+		if err = s.w.db.Exec(s.ctx, "create or replace temp table incoming as "+incoming(m, text)); err == nil {
+			err = s.narrow(src, m.Entity)
 		}
-		return nil
+		if err == nil {
+			return s.mergeRows(src, m, "incoming")
+		}
 	}
-	if s.only != "" && !strings.HasPrefix(m.Entity, "payout") {
-		return nil
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.File, err)
 	}
+	return nil
+}
+
+// incoming is what a model yields, with the columns of its entity's table: those that a provider does not have are null.
+func incoming(m extract.Model, text string) string {
+	return fmt.Sprintf("select * from (select * from %s where false) union all by name select * from (\n%s\n)", m.Entity, text)
+}
+
+// mergeRows merges what a model yielded. Each entity has one way to be merged, whatever the provider.
+func (s *staging) mergeRows(src Source, m extract.Model, rows string) error {
 	merge, ok := merges[m.Entity]
 	if !ok {
 		return fmt.Errorf("%s: there is no entity %q", m.File, m.Entity)
 	}
-	// Columns that a provider does not have are null: the entity's table says which there are.
-	incoming := fmt.Sprintf("select * from (select * from %s where false) union all by name select * from (\n%s\n)", m.Entity, text)
-	if strings.Contains(merge, "{{incoming}}") {
-		merge = strings.ReplaceAll(merge, "{{incoming}}", "("+incoming+")")
-	} else {
-		if err := s.w.db.Exec(s.ctx, "create or replace temp table incoming as "+incoming); err != nil {
-			return fmt.Errorf("%s: %w", m.File, err)
-		}
-		if err := s.narrow(src, m.Entity); err != nil {
-			return fmt.Errorf("%s: %w", m.File, err)
-		}
-	}
 	if m.Entity == "payout_lines" && !hasHeaders(src.Connector) {
 		merge += headerless
 	}
-	query := strings.ReplaceAll(merge, "{{source}}", duck.Quote(src.Name))
-	query = strings.ReplaceAll(query, "{{kinds}}", ofKinds(m))
+	query := strings.NewReplacer("{{source}}", duck.Quote(src.Name), "{{kinds}}", ofKinds(m), "{{rows}}", rows, "{{once}}", rows).Replace(merge)
 	if err := s.w.db.Exec(s.ctx, query); err != nil {
 		return fmt.Errorf("%s: %w", m.File, err)
 	}
@@ -70,13 +74,13 @@ func ofKinds(m extract.Model) string {
 	return " and kind in (" + strings.Join(quoted, ", ") + ")"
 }
 
-// In merges {{incoming}} is what the model yields; where it is read more than once it is the table incoming instead.
+// In merges {{rows}} is a table of what a model yielded; where it is read but once, {{once}} can be the model itself.
 var merges = map[string]string{
 	// An order is read whole, or the kinds of its documents that a model has are: the newest version
 	// replaces what was known of it. All its documents are looked at again: a refund is judged by what was delivered.
 	"documents": `
 create or replace temp table newest as
-select order_id, max(blob_id) as blob_id from incoming where order_id is not null group by order_id;
+select order_id, max(blob_id) as blob_id from {{rows}} where order_id is not null group by order_id;
 
 create or replace temp table old_documents as
 select document_id, kind from documents where source = {{source}} and order_id in (select order_id from newest);
@@ -84,7 +88,7 @@ select document_id, kind from documents where source = {{source}} and order_id i
 insert into todo_documents
 select document_id from old_documents
 union
-select {{source}} || '/' || i.kind || '/' || i.doc_ref from incoming as i inner join newest using (order_id, blob_id)
+select {{source}} || '/' || i.kind || '/' || i.doc_ref from {{rows}} as i inner join newest using (order_id, blob_id)
 where i.doc_ref is not null
 except
 select document_id from todo_documents;
@@ -98,11 +102,11 @@ select
 	i.* exclude (document_id, source, event_date, run_no),
 	{{source}} || '/' || i.kind || '/' || i.doc_ref as document_id, {{source}} as source,
 	local_date(i.event_at, c.time_zone) as event_date, r.run_no
-from incoming as i
+from {{rows}} as i
 inner join newest using (order_id, blob_id)
 cross join set_company as c
 cross join this_run as r
-where i.rowid in (select min(x.rowid) from incoming as x inner join newest using (order_id, blob_id) where x.doc_ref is not null group by x.kind, x.doc_ref);
+where i.rowid in (select min(x.rowid) from {{rows}} as x inner join newest using (order_id, blob_id) where x.doc_ref is not null group by x.kind, x.doc_ref);
 
 -- What lines and keys are then for: an answer's documents are read before both.
 create or replace temp table new_documents as
@@ -113,18 +117,18 @@ select name_of('malformed_record ' || {{source}} || '/' || b.key || ' ' || r.run
 	{{source}} || '/' || b.key as document_id, 'the answer names no order' as reason, null as currency, null as amount_minor, null as evidence,
 	'ask the provider; the bytes are in the archive' as suggestion, r.began as opened_at, null as closed_at, 'open' as status, r.run_no
 from blobs as b, this_run as r
-where b.blob_id in (select blob_id from incoming where order_id is null);`,
+where b.blob_id in (select blob_id from {{rows}} where order_id is null);`,
 
 	"document_lines": `
 insert into document_lines by name
 select i.* exclude (document_id, kind, doc_ref, order_id), d.document_id as document_id
-from {{incoming}} as i
+from {{once}} as i
 inner join new_documents as d on d.kind = i.kind and d.doc_ref = i.doc_ref;`,
 
 	"document_keys": `
 insert into document_keys by name
 select distinct d.document_id, i.key_type, i.value, case i.key_type when 'payment_id' then payment_reference(i.value) else normal_reference(i.value) end as normal
-from {{incoming}} as i
+from {{once}} as i
 inner join new_documents as d on d.kind = i.kind and d.doc_ref = i.doc_ref;`,
 
 	// A payout that is there already with other figures is flagged; what is booked stays.
@@ -133,7 +137,7 @@ insert into payout_flags by name
 select distinct {{source}} as source, i.payout_id, 'payout_changed' as kind,
 	'its totals differ from the first delivery: ' || money(p.amount_minor, p.currency) || ' then, ' || money(i.amount_minor, i.currency) || ' now' as reason,
 	i.amount_minor - p.amount_minor as amount_minor, concat_ws(' | now: ', p.stated, i.stated) as evidence, i.blob_id
-from incoming as i
+from {{rows}} as i
 inner join payouts as p on p.source = {{source}} and p.payout_id = i.payout_id
 where p.has_header
 	and ((p.currency, p.paid_at, p.closing_minor) is distinct from (i.currency, i.paid_at, i.closing_minor)
@@ -143,28 +147,28 @@ where p.has_header
 	and not exists (select 1 from payout_flags as f where f.source = {{source}} and f.payout_id = i.payout_id and f.blob_id = i.blob_id);
 
 insert into todo_payouts
-select {{source}}, payout_id from incoming where payout_id is not null
+select {{source}}, payout_id from {{rows}} where payout_id is not null
 except select source, payout_id from todo_payouts;
 
 insert into payouts by name
 select distinct on (i.payout_id)
 	i.* exclude (source, document_id, has_header, run_no, status),
 	{{source}} as source, {{source}} || '/payout/' || i.payout_id as document_id, true as has_header, r.run_no, 'pending' as status
-from incoming as i
+from {{rows}} as i
 cross join this_run as r
 where i.payout_id is not null and i.payout_id not in (select payout_id from payouts where source = {{source}})
 order by i.payout_id, i.blob_id;`,
 
 	"payout_parts": `
-delete from payout_parts where source = {{source}} and (payout_id, part) in (select (payout_id, part) from incoming);
+delete from payout_parts where source = {{source}} and (payout_id, part) in (select (payout_id, part) from {{rows}});
 insert into payout_parts by name
-select distinct on (payout_id, part) i.* exclude (source), {{source}} as source from incoming as i order by payout_id, part, blob_id desc;
-insert into todo_payouts select distinct {{source}}, payout_id from incoming except select source, payout_id from todo_payouts;`,
+select distinct on (payout_id, part) i.* exclude (source), {{source}} as source from {{rows}} as i order by payout_id, part, blob_id desc;
+insert into todo_payouts select distinct {{source}}, payout_id from {{rows}} except select source, payout_id from todo_payouts;`,
 
 	"payout_lines": `
 create or replace temp table named_lines as
 select name_of(content || '|' || row_number() over (partition by content, blob_id order by row_no)) as line_id, * exclude (content)
-from (select i.* exclude (line_id, source, run_no), ` + lineContent + ` as content from incoming as i);
+from (select i.* exclude (line_id, source, run_no), ` + lineContent + ` as content from {{rows}} as i);
 
 create or replace temp table known_parts as
 select distinct l.payout_id, l.part from payout_lines as l
@@ -204,13 +208,13 @@ except select source, payout_id from todo_payouts;`,
 
 	"provider_balances": `
 insert into provider_balances by name
-select i.* exclude (source, run_no), {{source}} as source, r.run_no from incoming as i cross join this_run as r;`,
+select i.* exclude (source, run_no), {{source}} as source, r.run_no from {{rows}} as i cross join this_run as r;`,
 
 	// What moved never changes, and is listed again in every window that overlaps.
 	"provider_movements": `
 insert into provider_movements by name
 select distinct on (i.movement_id) i.* exclude (source, run_no), {{source}} as source, r.run_no
-from incoming as i
+from {{rows}} as i
 cross join this_run as r
 where i.movement_id not in (select movement_id from provider_movements where source = {{source}})
 order by i.movement_id, i.blob_id;`,

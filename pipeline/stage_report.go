@@ -29,7 +29,7 @@ func (s *staging) report(src Source, row blobRow, b *archive.Blob) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.useMacros(src); err != nil {
+	if err := s.own.useMacros(s.ctx, src.Connector); err != nil {
 		return err
 	}
 	if b.Size > largeReport {

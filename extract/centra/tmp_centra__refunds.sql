@@ -4,7 +4,7 @@
 
 with
 
-entries as (
+unfolded as (
     select *, sum(amount) over (partition by order_id) as refunded
     from centra_entries
     where kind = 'REFUND' and not failed and coalesce(status, 'SUCCESS') <> 'PENDING' and entry_id is not null
@@ -21,7 +21,7 @@ of_returns as (
 select
     'refund/' || e.entry_id as doc_ref, e.order_id, o.order_number, e.at_ as event_at, o.currency, e.amount, o.country, o.customer, o.method,
     o.blob_id, o.locator || '.paymentHistory[' || (e.n - 1) || ']' as place, e.refs, e.params
-from entries as e
+from unfolded as e
 inner join centra_orders as o on o.blob_id = e.blob_id and o.i = e.i
 left join of_returns as r on r.order_id = e.order_id
 where r.order_id is null

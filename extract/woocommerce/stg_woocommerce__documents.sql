@@ -36,7 +36,7 @@ orders as (
 
 ),
 
-decided as (
+judged as (
 
     select
         *,
@@ -55,11 +55,11 @@ decided as (
 
 events as (
 
-    select 'order' as kind, created_at as event_at, * from decided
+    select 'order' as kind, created_at as event_at, * from judged
 
     union all
 
-    select 'delivery', delivered_at, * from decided where is_delivered and is_sale
+    select 'delivery', delivered_at, * from judged where is_delivered and is_sale
 
 )
 
