@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -67,27 +68,29 @@ func (p *Project) ExplainFrom(ctx context.Context, db *duck.DB, ref string, max 
 			return nil, err
 		}
 	}
-	const found = "select (select count(*) from found_documents) + (select count(*) from found_lines)"
-	n, err := db.Count(ctx, found)
-	if err == nil && n == 0 {
+	f, err := countFound(ctx, db)
+	if err == nil && f == (howMany{}) {
 		// A reference written in another way than is looked for first: every one is made normal and compared.
 		if err = find(ctx, db, ref, true); err == nil {
-			n, err = db.Count(ctx, found)
+			f, err = countFound(ctx, db)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if n == 0 {
+	if f == (howMany{}) {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownRef, ref)
 	}
-	story, err := gather(ctx, db)
+	written, err := gather(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
 	var out []Chapter
 	for _, c := range chapters {
-		t, more, err := db.Table(ctx, story.Replace(c.query), max.Rows)
+		if c.of == ofDocuments && f.documents == 0 || c.of == ofLines && f.lines == 0 {
+			continue
+		}
+		t, more, err := db.Table(ctx, written.Replace(c.query), max.Rows)
 		if err != nil {
 			return nil, err
 		}
@@ -149,6 +152,37 @@ func listed(ctx context.Context, db *duck.DB, query, typ string) (string, error)
 	return strings.Join(found, ", "), nil
 }
 
+// sameReference are the conditions, in different rows each, under which a column holds ref: a reference is the same with another
+// case, and with #, zeros or blanks before it. What has one of these before it begins with a sign that is apart from those
+// that references begin with else, so that DuckDB knows of the parts of a table that have none, mostly all of them, without
+// reading them. When thorough every row is made normal and compared.
+func sameReference(column, ref string, thorough bool) []string {
+	bare := strings.TrimLeft(ref, "#0")
+	if bare == "" {
+		return []string{column + " = " + duck.Quote(ref)}
+	}
+	same := "normal_reference(" + column + ") = normal_reference(" + duck.Quote(ref) + ")"
+	if thorough {
+		return []string{same}
+	}
+	var written, ends []string
+	for _, w := range []string{bare, strings.ToUpper(bare), strings.ToLower(bare)} {
+		if w = duck.Quote(w); !slices.Contains(written, w) {
+			written = append(written, w)
+			ends = append(ends, "ends_with("+column+", "+w+")")
+		}
+	}
+	longer := " and (" + strings.Join(ends, " or ") + ") and " + same
+	out := []string{
+		column + " < '1'" + longer, // a blank, # or 0 before it
+		column + " between " + duck.Quote("\u00a0") + " and " + duck.Quote("\u3001") + longer, // a blank that is none of ASCII's
+	}
+	if first, _ := utf8.DecodeRuneInString(bare); !unicode.Is(unicode.Zs, first) { // else it is no normal form
+		out = append(out, column+" in ("+strings.Join(written, ", ")+")")
+	}
+	return out
+}
+
 // find gathers everything that carries a reference, as documents and payout lines. Each way that something may
 // carry it is a scan of one column by a constant, which costs milliseconds where making a million references
 // normal costs half a second: that is done only when thorough.
@@ -162,7 +196,7 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		}
 	}
 	exact(&documents, "select document_id from documents", "document_id", "reference")
-	exact(&lines, "select line_id from payout_lines", "order_key", "event_key")
+	exact(&lines, "select line_id, rowid from payout_lines", "order_key", "event_key")
 	documents = append(documents, "select document_id from payouts where "+q+" in (document_id, payout_id, bank_reference) or split_part(payout_id, '/', 2) = "+q)
 	if utf8.RuneCountInString(ref) >= 8 {
 		// What begins with it: up to the same with the last character there is behind it.
@@ -180,30 +214,15 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		documents = append(documents,
 			"select document_id from entry_rows where entry_id"+between+" and kind in ('delivery', 'refund', 'correction', 'payout', 'payout_residual')",
 			"select c.payout_document from booked_lines as b inner join line_classes as c using (class_no) where b.line_id"+between+" and c.kind = 'payout'")
-		lines = append(lines, "select line_id from payout_lines where line_id"+between)
+		lines = append(lines, "select line_id, rowid from payout_lines where line_id"+between)
 	}
-	// A reference is the same with another case, and with # or zeros before it.
 	for _, x := range []struct {
 		into          *[]string
 		query, column string
-	}{{&documents, "select document_id from documents", "order_number"}, {&lines, "select line_id from payout_lines", "order_reference"}} {
-		same := "normal_reference(" + x.column + ") = normal_reference(" + q + ")"
-		bare := strings.TrimLeft(ref, "#0")
-		if bare == "" {
-			same = x.column + " = " + q
-		} else if !thorough {
-			ends := []string{bare}
-			for _, e := range []string{strings.ToUpper(bare), strings.ToLower(bare)} {
-				if !slices.Contains(ends, e) {
-					ends = append(ends, e)
-				}
-			}
-			for i, e := range ends {
-				ends[i] = "ends_with(" + x.column + ", " + duck.Quote(e) + ")"
-			}
-			same = "(" + strings.Join(ends, " or ") + ") and " + same
+	}{{&documents, "select document_id from documents", "order_number"}, {&lines, "select line_id, rowid from payout_lines", "order_reference"}} {
+		for _, same := range sameReference(x.column, ref, thorough) {
+			*x.into = append(*x.into, x.query+" where "+same)
 		}
-		*x.into = append(*x.into, x.query+" where "+same)
 	}
 	if err := db.Exec(ctx, `
 		create or replace temp table found_vouchers as
@@ -216,14 +235,18 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		select p.document_id from posting_rows as p
 		inner join (select * from found_vouchers where document_id is null and not contains(book, '/payout/')) as v on v.book = p.book and v.book_date = p.book_date and p.run_no <= v.through_run;
 
-		create or replace temp table found_lines as
+		create or replace temp table found_settling (line_id uuid);
+		create or replace temp table found_lines (line_id uuid, place bigint);
+		insert into found_lines
 		`+strings.Join(lines, "\nunion\n")); err != nil {
 		return err
 	}
 	// A document leads to the lines that settle it, a line to the documents it settles, a document to the rest of its order.
 	for _, step := range []struct{ from, typ, query string }{
-		{"select document_id from found_documents", "varchar", `insert into found_lines
+		{"select document_id from found_documents", "varchar", `insert into found_settling
 			select line_id from line_matches where document_id in ({{list}}) except select line_id from found_lines`},
+		{"select line_id::varchar from found_settling", "uuid", `insert into found_lines
+			select line_id, rowid from payout_lines where line_id in ({{list}})`},
 		{"select line_id::varchar from found_lines", "uuid", `insert into found_documents
 			select document_id from line_matches where line_id in ({{list}}) except select document_id from found_documents`},
 		{"select order_id from documents where document_id in (select document_id from found_documents) and order_id is not null", "varchar", `insert into found_documents
@@ -245,37 +268,68 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 	return nil
 }
 
-// gather makes tables of what is booked for what was found, what needs a person, and the places in the archive.
-// It returns what stands in the chapters' queries for what was found.
-func gather(ctx context.Context, db *duck.DB) (*strings.Replacer, error) {
-	lists := []string{}
-	for _, x := range []struct{ name, query, typ string }{
-		{"{{lines}}", "select line_id::varchar from found_lines", "uuid"},
-		{"{{documents}}", "select document_id from found_documents", "varchar"},
-		{"{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"},
-		{"{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"},
-		{"{{classes}}", "select class_no::varchar from line_classes where kind = 'payout' and payout_document in (select document_id from found_documents)", "integer"},
-	} {
-		list, err := listed(ctx, db, x.query, x.typ)
-		if err != nil {
-			return nil, err
+// howMany documents and payout lines were found.
+type howMany struct{ documents, lines int64 }
+
+func countFound(ctx context.Context, db *duck.DB) (f howMany, err error) {
+	_, err = db.One(ctx, "select (select count(*) from found_documents), (select count(*) from found_lines)", nil, &f.documents, &f.lines)
+	return f, err
+}
+
+// gather makes tables of the lines that were found, what is booked for what was found, what needs a person, and the places
+// in the archive. It returns what stands in the chapters' queries for what was found.
+func gather(ctx context.Context, db *duck.DB, f howMany) (*strings.Replacer, error) {
+	var names []string
+	name := func(of int64, name, query, typ string) error {
+		list := ""
+		if of > 0 {
+			var err error
+			if list, err = listed(ctx, db, query, typ); err != nil {
+				return err
+			}
 		}
 		if list == "" {
-			list = "null::" + x.typ
+			list = "select null::" + typ + " where false" // a list of null is compared with every row
 		}
-		lists = append(lists, x.name, list)
+		names = append(names, name, list)
+		return nil
 	}
-	// Of lines that need a person the view alone knows; planning it takes longer than all else when there is none.
-	ofLines := ""
-	if !strings.HasPrefix(lists[1], "null") {
-		ofLines = "insert into found_exceptions by name select exception_id, kind, source, document_id, reason, currency, amount, opened_at, suggestion, status, evidence, line_id, order_reference from recon.exceptions where line_id in (" + lists[1] + ");"
-	}
-	story := strings.NewReplacer(append(lists, "{{line_exceptions}}", ofLines)...)
-	if err := db.Exec(ctx, story.Replace(foundTables)); err != nil {
+	if err := errors.Join(
+		name(f.lines, "{{lines}}", "select line_id::varchar from found_lines", "uuid"),
+		name(f.lines, "{{places}}", "select place::varchar from found_lines", "bigint"),
+		name(f.documents, "{{documents}}", "select document_id from found_documents", "varchar"),
+		name(f.documents, "{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"),
+		name(f.documents, "{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"),
+		name(f.documents, "{{payouts}}", "select payout_id from payouts where document_id in (select document_id from found_documents)", "varchar"),
+		name(f.documents, "{{classes}}", "select class_no::varchar from line_classes where kind = 'payout' and payout_document in (select document_id from found_documents)", "integer"),
+	); err != nil {
 		return nil, err
 	}
-	return story, nil
+	if err := db.Exec(ctx, strings.NewReplacer(names...).Replace(foundLines)); err != nil {
+		return nil, err
+	}
+	if err := name(f.lines, "{{line_classes}}", `select class_no::varchar from line_classes where payout_document in (
+		select p.document_id from payouts as p inner join found_payout_lines as l on l.source = p.source and l.payout_id = p.payout_id)`, "integer"); err != nil {
+		return nil, err
+	}
+	// Of lines that need a person the view alone knows; planning it takes longer than all else when there is none.
+	lineExceptions := ""
+	if f.lines > 0 {
+		lineExceptions = "insert into found_exceptions by name select exception_id, kind, source, document_id, reason, currency, amount, opened_at, suggestion, status, evidence, line_id, order_reference from (" +
+			kvsql.ViewOf("exceptions", "payout_lines", "found_payout_lines", "line_matches", "found_matches") + ") where line_id is not null;"
+	}
+	written := strings.NewReplacer(append(names, "{{line_exceptions}}", lineExceptions)...)
+	return written, db.Exec(ctx, written.Replace(foundTables))
 }
+
+// foundLines are the lines that were found, as they stand in payout_lines at place, and what they settle. What else is told of
+// them is told of these few rows: looking for a line by its ID in a table of millions costs milliseconds each time.
+const foundLines = `
+	create or replace temp table found_payout_lines as
+	select *, rowid as place from payout_lines where rowid in ({{places}});
+
+	create or replace temp table found_matches as
+	select * from line_matches where line_id in ({{lines}});`
 
 // foundTables are what was found is booked by, the entries' postings, the exceptions a story tells of and the places
 // of the archive it comes from.
@@ -290,7 +344,7 @@ var foundTables = `
 	select * from entry_rows where kind in ('payout', 'payout_residual') and document_id in ({{documents}});
 
 	create or replace temp table found_booked as
-	select * from booked_lines where line_id in ({{lines}})
+	select * from booked_lines where line_id in ({{lines}}) and class_no in ({{line_classes}})
 	union
 	select * from booked_lines where class_no in ({{classes}});
 
@@ -353,10 +407,10 @@ func causes(ctx context.Context, db *duck.DB, most int) (duck.Table, error) {
 		known KnownException
 	}
 	var found []open
-	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), `+knownColumns+` from found_exceptions
-		where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
+	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), coalesce((select any_value(place) from found_lines as l where l.line_id = x.line_id)::varchar, ''), `+knownColumns+`
+		from found_exceptions as x where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
 		var o open
-		if err := scan(append([]any{&o.about}, o.known.into()...)...); err != nil {
+		if err := scan(append([]any{&o.about, &o.known.Place}, o.known.into()...)...); err != nil {
 			return err
 		}
 		found = append(found, o)
@@ -376,8 +430,19 @@ func causes(ctx context.Context, db *duck.DB, most int) (duck.Table, error) {
 	return t, nil
 }
 
-var chapters = []struct{ title, query string }{
-	{"documents", `with receivable as (select document_id, sum(amount_currency_minor)::bigint as minor from found_postings where role = 'receivable' group by document_id)
+// What a chapter is of: without any it is not asked for.
+const (
+	ofAnything = iota
+	ofDocuments
+	ofLines
+)
+
+var chapters = []struct {
+	title string
+	of    int
+	query string
+}{
+	{"documents", ofDocuments, `with receivable as (select document_id, sum(amount_currency_minor)::bigint as minor from found_postings where role = 'receivable' group by document_id)
 		select d.document_id, d.order_number, d.event_date, d.currency, major(case d.kind when 'refund' then -d.amount_minor else d.amount_minor end, d.currency) as amount,
 			major(coalesce(r.minor, 0), d.currency) as open_amount,
 			case when d.kind = 'order' then lower(d.status) when s.state = 'booked' then case when coalesce(r.minor, 0) = 0 then 'settled' else 'open' end else s.state end as status
@@ -387,31 +452,31 @@ var chapters = []struct{ title, query string }{
 		select p.document_id, null, p.paid_date, p.currency, major(p.amount_minor, p.currency), major(coalesce(r.minor, 0), p.currency), p.status
 		from payouts as p left join receivable as r using (document_id) where p.document_id in (select document_id from found_documents)
 		order by event_date, document_id`},
-	{"payouts", `select payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, other, difference, status, reason
+	{"payouts", ofDocuments, `select payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, other, difference, status, reason
 		from recon.payouts where document_id in (select document_id from found_documents) order by paid_date`},
-	{"what they hold, by VAT rate", `select g.document_id, g.class, g.country, rate_text(g.rate_bp) as vat_rate, major(g.gross_minor, d.currency) as gross, major(g.vat_minor, d.currency) as vat, g.how
+	{"what they hold, by VAT rate", ofDocuments, `select g.document_id, g.class, g.country, rate_text(g.rate_bp) as vat_rate, major(g.gross_minor, d.currency) as gross, major(g.vat_minor, d.currency) as vat, g.how
 		from document_groups as g inner join documents as d using (document_id)
 		where d.kind in ('delivery', 'refund') and d.document_id in ({{sold}}) and g.document_id in ({{sold}}) order by 1, 2, 3, 4`},
-	{"staged with these keys", `select document_id, key_type, value from document_keys where document_id in ({{sold}}) order by document_id, key_type, value`},
-	{"payout lines, and how each found its document", `select l.payout_id, l.event_date, l.provider_type as type, l.gross, l.fee, l.net, l.verdict, l.match_rule, l.evidence, l.matched_document
-		from recon.payout_lines as l where l.line_id in ({{lines}}) order by l.event_date, l.payout_id, l.line_id`},
-	{"booked by", `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, major(p.amount_minor, c.currency) as amount, p.rule
+	{"staged with these keys", ofDocuments, `select document_id, key_type, value from document_keys where document_id in ({{sold}}) order by document_id, key_type, value`},
+	{"payout lines, and how each found its document", ofLines, `select l.payout_id, l.event_date, l.provider_type as type, l.gross, l.fee, l.net, l.verdict, l.match_rule, l.evidence, l.matched_document
+		from (` + kvsql.ViewOf("payout_lines", "payout_lines", "found_payout_lines", "line_matches", "found_matches") + `) as l order by l.event_date, l.payout_id, l.line_id`},
+	{"booked by", ofAnything, `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, major(p.amount_minor, c.currency) as amount, p.rule
 		from found_entries as e inner join found_postings as p using (entry_id) cross join set_company as c order by e.book_date, e.entry_id, p.line`},
-	{"rows booked, by account", `select s.account, coalesce(n.name, '') as name, s.role, major(sum(s.amount_minor)::bigint, any_value(o.currency)) as amount, sum(s.postings)::bigint as postings
+	{"rows booked, by account", ofDocuments, `select s.account, coalesce(n.name, '') as name, s.role, major(sum(s.amount_minor)::bigint, any_value(o.currency)) as amount, sum(s.postings)::bigint as postings
 		from class_sums as s inner join line_classes as c using (class_no) left join set_accounts as n using (account) cross join set_company as o
 		where c.payout_document in ({{documents}}) group by s.account, n.name, s.role order by s.account, s.role`},
-	{"corrected later", `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, r.run_id
+	{"corrected later", ofAnything, `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, r.run_id
 		from found_entries as e left join runs as r using (run_no) where e.corrects is not null order by e.book_date, e.entry_id`},
-	{bytesTitle, `select distinct x.of, b.sha256 as archive_sha256, x.locator, b.key, b.fetched_at
+	{bytesTitle, ofAnything, `select distinct x.of, b.sha256 as archive_sha256, x.locator, b.key, b.fetched_at
 		from found_bytes as x inner join blobs as b using (blob_id) order by x.of, x.locator`},
-	{"in the ERP", `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at from erp_documents as d
+	{"in the ERP", ofAnything, `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at from erp_documents as d
 		where d.document_id in ({{documents}}) or d.book in ({{documents}})
 			or exists (select 1 from found_postings as p where p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
 				and (d.document_id is null or d.document_id = p.document_id or d.document_id = p.book)) order by 1`},
-	{"on the bank statement", `select account, booked_date, currency, amount, payout_id, match_rule, difference, verdict, reference, text from recon.bank_lines
+	{"on the bank statement", ofDocuments, `select account, booked_date, currency, amount, payout_id, match_rule, difference, verdict, reference, text from recon.bank_lines
 		where line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents)) order by booked_date`},
-	{"what sets it apart in the proof", `select source, currency, since, until, document_id, reason, amount from kept_proof_differences where document_id in (select document_id from found_documents) order by since`},
-	{personTitle, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from found_exceptions order by opened_at, kind`},
+	{"what sets it apart in the proof", ofDocuments, `select source, currency, since, until, document_id, reason, amount from kept_proof_differences where document_id in (select document_id from found_documents) order by since`},
+	{personTitle, ofAnything, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from found_exceptions order by opened_at, kind`},
 }
 
 // foundBytes are the places in the archive that what was found comes from.
@@ -420,14 +485,13 @@ const foundBytes = `
 	union
 	select p.document_id, p.blob_id, coalesce(p.locator, '$') from payouts as p where p.has_header and p.document_id in (select document_id from found_documents)
 	union
-	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
-	from payout_lines as l inner join blobs as b using (blob_id)
-	where l.line_id in ({{lines}})
+	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.place - b.first_rowid + 2))
+	from found_payout_lines as l inner join blobs as b using (blob_id)
 	union
 	-- The row that paid a payout out carries the payout's own entry.
 	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
 	from payout_lines as l inner join blobs as b using (blob_id)
-	where l.line_id in (select line_id from found_booked where class_no in ({{classes}}))
+	where l.payout_id in ({{payouts}}) and l.line_id in (select line_id from found_booked where class_no in ({{classes}}))
 	union
 	select 'bank ' || left(r.line_id::varchar, 8), r.blob_id, r.locator from bank_rows as r
 	where r.line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents))`
