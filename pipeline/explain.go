@@ -296,7 +296,6 @@ func gather(ctx context.Context, db *duck.DB, f howMany) (*strings.Replacer, err
 	}
 	if err := errors.Join(
 		name(f.lines, "{{lines}}", "select line_id::varchar from found_lines", "uuid"),
-		name(f.lines, "{{places}}", "select place::varchar from found_lines", "bigint"),
 		name(f.documents, "{{documents}}", "select document_id from found_documents", "varchar"),
 		name(f.documents, "{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"),
 		name(f.documents, "{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"),
@@ -323,10 +322,11 @@ func gather(ctx context.Context, db *duck.DB, f howMany) (*strings.Replacer, err
 }
 
 // foundLines are the lines that were found, as they stand in payout_lines at place, and what they settle. What else is told of
-// them is told of these few rows: looking for a line by its ID in a table of millions costs milliseconds each time.
+// them is told of these few rows: looking for a line by its ID in a table of millions costs milliseconds each time. Places are no list: for one of rowids
+// DuckDB reads every row.
 const foundLines = `
 	create or replace temp table found_payout_lines as
-	select *, rowid as place from payout_lines where rowid in ({{places}});
+	select *, rowid as place from payout_lines where rowid in (select place from found_lines);
 
 	create or replace temp table found_matches as
 	select * from line_matches where line_id in ({{lines}});`

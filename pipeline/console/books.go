@@ -194,7 +194,7 @@ func (b *books) follow(ctx context.Context) {
 }
 
 func (b *books) shelve(ctx context.Context, st stamp) (*shelf, error) {
-	db, err := duck.Open(ctx, b.path(), duck.Options{ReadOnly: true, MemoryLimit: readerMemory, Sealed: true, Apart: true})
+	db, err := duck.Open(ctx, b.path(), duck.Options{ReadOnly: true, MemoryLimit: readerMemory, Sealed: true, Apart: true, Threads: 1})
 	if err != nil {
 		return nil, fmt.Errorf("the published ledger cannot be opened: %w", err)
 	}
