@@ -311,14 +311,17 @@ func gather(ctx context.Context, db *duck.DB, f howMany) (*strings.Replacer, err
 		select p.document_id from payouts as p inner join found_payout_lines as l on l.source = p.source and l.payout_id = p.payout_id)`, "integer"); err != nil {
 		return nil, err
 	}
-	// Of lines that need a person the view alone knows; planning it takes longer than all else when there is none.
-	lineExceptions := ""
+	// Neither is asked for without a need: planning what says nothing takes as long as what does.
+	lineExceptions, bytesOf := "", bytesOfLines
 	if f.lines > 0 {
 		lineExceptions = "insert into found_exceptions by name select exception_id, kind, source, document_id, reason, currency, amount, opened_at, suggestion, status, evidence, line_id, order_reference from (" +
 			kvsql.ViewOf("exceptions", "payout_lines", "found_payout_lines", "line_matches", "found_matches") + ") where line_id is not null;"
 	}
-	written := strings.NewReplacer(append(names, "{{line_exceptions}}", lineExceptions)...)
-	return written, db.Exec(ctx, written.Replace(foundTables))
+	if f.documents > 0 {
+		bytesOf += bytesOfDocuments
+	}
+	written := strings.NewReplacer(names...)
+	return written, db.Exec(ctx, written.Replace(strings.NewReplacer("{{line_exceptions}}", lineExceptions, "{{bytes}}", bytesOf).Replace(foundTables)))
 }
 
 // foundLines are the lines that were found, as they stand in payout_lines at place, and what they settle. What else is told of
@@ -367,7 +370,7 @@ var foundTables = `
 	from exceptions where document_id in ({{unsettled}});
 	{{line_exceptions}}
 
-	create or replace temp table found_bytes as ` + foundBytes
+	create or replace temp table found_bytes as {{bytes}}`
 
 const bytesTitle, personTitle = "from these bytes", "needs a person"
 
@@ -479,14 +482,16 @@ var chapters = []struct {
 	{personTitle, ofAnything, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from found_exceptions order by opened_at, kind`},
 }
 
-// foundBytes are the places in the archive that what was found comes from.
-const foundBytes = `
-	select d.document_id as of, d.blob_id, coalesce(d.locator, '$') as locator from documents as d where d.document_id in ({{sold}})
+// The places in the archive that what was found comes from: lines, and documents with what the bank said of them.
+const (
+	bytesOfLines = `
+	select 'line ' || left(l.line_id::varchar, 8) as of, l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.place - b.first_rowid + 2)) as locator
+	from found_payout_lines as l inner join blobs as b using (blob_id)`
+	bytesOfDocuments = `
+	union
+	select d.document_id, d.blob_id, coalesce(d.locator, '$') from documents as d where d.document_id in ({{sold}})
 	union
 	select p.document_id, p.blob_id, coalesce(p.locator, '$') from payouts as p where p.has_header and p.document_id in (select document_id from found_documents)
-	union
-	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.place - b.first_rowid + 2))
-	from found_payout_lines as l inner join blobs as b using (blob_id)
 	union
 	-- The row that paid a payout out carries the payout's own entry.
 	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
@@ -495,3 +500,4 @@ const foundBytes = `
 	union
 	select 'bank ' || left(r.line_id::varchar, 8), r.blob_id, r.locator from bank_rows as r
 	where r.line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents))`
+)
