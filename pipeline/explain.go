@@ -41,7 +41,7 @@ func (p *Project) Explain(ctx context.Context, ref string, limit int) ([]Chapter
 		return nil, err
 	}
 	defer db.Close()
-	return p.ExplainFrom(ctx, db, ref, StoryLimits{Rows: limit, Causes: maxDiagnosed})
+	return p.ExplainFrom(ctx, db, nil, ref, StoryLimits{Rows: limit, Causes: maxDiagnosed})
 }
 
 // StoryLimits bound what a story tells.
@@ -51,11 +51,12 @@ type StoryLimits struct {
 	Large  int64 // what is sent in files of more bytes is left out, and said to be; 0: nothing is left out
 }
 
-// ExplainFrom is Explain by a published ledger that is open. It leaves temporary tables
-// on the connection, which the next call replaces.
+// ExplainFrom is Explain by a published ledger that is open. With another connection to the same ledger beside db, half of
+// the story is told there at the same time; without, beside is nil. It leaves temporary tables on the connections, which
+// the next call replaces.
 //
 // Errors: ErrUnknownRef.
-func (p *Project) ExplainFrom(ctx context.Context, db *duck.DB, ref string, max StoryLimits) ([]Chapter, error) {
+func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref string, max StoryLimits) ([]Chapter, error) {
 	ref = strings.TrimSpace(ref)
 	if ref == "" {
 		return nil, fmt.Errorf("%w: it is empty", ErrUnknownRef)
@@ -81,43 +82,77 @@ func (p *Project) ExplainFrom(ctx context.Context, db *duck.DB, ref string, max 
 	if f == (howMany{}) {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownRef, ref)
 	}
-	written, err := gather(ctx, db, f)
+	names, err := nameFound(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	var out []Chapter
-	for _, c := range chapters {
-		if c.of == ofDocuments && f.documents == 0 || c.of == ofLines && f.lines == 0 {
+	if strings.Contains(strings.Join(names, ""), "found_") {
+		beside = nil // too many to be written out: their table is on db alone
+	}
+	told := make([][]Chapter, len(chapters))
+	booked := func() error {
+		written, err := gatherBooked(ctx, db, f, names)
+		if err != nil {
+			return err
+		}
+		return p.tell(ctx, db, f, written, max, false, told)
+	}
+	judged := func(db *duck.DB) error {
+		written, err := gatherJudged(ctx, db, f, names)
+		if err != nil {
+			return err
+		}
+		return p.tell(ctx, db, f, written, max, true, told)
+	}
+	if beside == nil {
+		if err = booked(); err == nil {
+			err = judged(db)
+		}
+	} else if err = copyLines(ctx, db, beside); err == nil {
+		done := make(chan error, 1)
+		go func() { done <- judged(beside) }()
+		err = errors.Join(booked(), <-done)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(told...), nil
+}
+
+// tell writes chapters into told: those of what is judged of lines and exceptions, or the others.
+func (p *Project) tell(ctx context.Context, db *duck.DB, f howMany, written *strings.Replacer, max StoryLimits, judged bool, told [][]Chapter) error {
+	for i, c := range chapters {
+		if c.judged != judged || c.of == ofDocuments && f.documents == 0 || c.of == ofLines && f.lines == 0 {
 			continue
 		}
 		t, more, err := db.Table(ctx, written.Replace(c.query), max.Rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(t.Rows) == 0 {
 			continue
 		}
-		out = append(out, Chapter{Title: c.title, Table: t, More: more})
+		told[i] = append(told[i], Chapter{Title: c.title, Table: t, More: more})
 		switch c.title {
 		case bytesTitle:
 			sent, err := p.excerpts(ctx, db, max)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if len(sent.Table.Rows) > 0 || sent.LeftOut {
-				out = append(out, sent)
+				told[i] = append(told[i], sent)
 			}
 		case personTitle:
 			why, err := causes(ctx, db, max.Causes)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if len(why.Rows) > 0 {
-				out = append(out, Chapter{Title: "what may lie behind it, most likely first", Table: why})
+				told[i] = append(told[i], Chapter{Title: "what may lie behind it, most likely first", Table: why})
 			}
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // idPrefix is the beginning of a UUID.
@@ -152,7 +187,7 @@ func listed(ctx context.Context, db *duck.DB, query, typ string) (string, error)
 	return strings.Join(found, ", "), nil
 }
 
-// sameReference are the conditions, in different rows each, under which a column holds ref: a reference is the same with another
+// sameReference are the conditions, one or more of them, under which a column holds ref: a reference is the same with another
 // case, and with #, zeros or blanks before it. What has one of these before it begins with a sign that is apart from those
 // that references begin with else, so that DuckDB knows of the parts of a table that have none, mostly all of them, without
 // reading them. When thorough every row is made normal and compared.
@@ -276,66 +311,112 @@ func countFound(ctx context.Context, db *duck.DB) (f howMany, err error) {
 	return f, err
 }
 
-// gather makes tables of the lines that were found, what is booked for what was found, what needs a person, and the places
-// in the archive. It returns what stands in the chapters' queries for what was found.
-func gather(ctx context.Context, db *duck.DB, f howMany) (*strings.Replacer, error) {
+// copyLines makes db's table found_lines on beside too.
+func copyLines(ctx context.Context, db, beside *duck.DB) error {
+	rows, err := db.Texts(ctx, "select concat('(', chr(39), line_id, chr(39), '::uuid, ', place, ')') from found_lines")
+	if err != nil {
+		return err
+	}
+	query := "create or replace temp table found_lines (line_id uuid, place bigint)"
+	if len(rows) > 0 {
+		query += "; insert into found_lines values " + strings.Join(rows, ", ")
+	}
+	return beside.Exec(ctx, query)
+}
+
+// nameFound returns what stands in queries for what was found, name by name.
+func nameFound(ctx context.Context, db *duck.DB, f howMany) ([]string, error) {
 	var names []string
-	name := func(of int64, name, query, typ string) error {
-		list := ""
-		if of > 0 {
-			var err error
-			if list, err = listed(ctx, db, query, typ); err != nil {
-				return err
-			}
+	for _, x := range []struct {
+		of               int64
+		name, query, typ string
+	}{
+		{f.lines, "{{lines}}", "select line_id::varchar from found_lines", "uuid"},
+		{f.documents, "{{documents}}", "select document_id from found_documents", "varchar"},
+		{f.documents, "{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"},
+		{f.documents, "{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"},
+		{f.documents, "{{payouts}}", "select payout_id from payouts where document_id in (select document_id from found_documents)", "varchar"},
+		{f.documents, "{{classes}}", "select class_no::varchar from line_classes where kind = 'payout' and payout_document in (select document_id from found_documents)", "integer"},
+	} {
+		list, err := named(ctx, db, x.of, x.query, x.typ)
+		if err != nil {
+			return nil, err
 		}
-		if list == "" {
-			list = "select null::" + typ + " where false" // a list of null is compared with every row
-		}
-		names = append(names, name, list)
-		return nil
+		names = append(names, x.name, list)
 	}
-	if err := errors.Join(
-		name(f.lines, "{{lines}}", "select line_id::varchar from found_lines", "uuid"),
-		name(f.documents, "{{documents}}", "select document_id from found_documents", "varchar"),
-		name(f.documents, "{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"),
-		name(f.documents, "{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"),
-		name(f.documents, "{{payouts}}", "select payout_id from payouts where document_id in (select document_id from found_documents)", "varchar"),
-		name(f.documents, "{{classes}}", "select class_no::varchar from line_classes where kind = 'payout' and payout_document in (select document_id from found_documents)", "integer"),
-	); err != nil {
+	return names, nil
+}
+
+// named is what a query finds as a list for in (…), where there is anything of what it is asked for.
+func named(ctx context.Context, db *duck.DB, of int64, query, typ string) (list string, err error) {
+	if of > 0 {
+		list, err = listed(ctx, db, query, typ)
+	}
+	if list == "" {
+		list = "select null::" + typ + " where false" // a list of null is compared with every row
+	}
+	return list, err
+}
+
+// gatherBooked makes tables of where the lines that were found stand, what is booked for what was found, the entries' postings,
+// and the places of the archive it comes from. It returns what stands in the chapters' queries.
+func gatherBooked(ctx context.Context, db *duck.DB, f howMany, names []string) (*strings.Replacer, error) {
+	if err := db.Exec(ctx, foundPlaces); err != nil {
 		return nil, err
 	}
-	if err := db.Exec(ctx, strings.NewReplacer(names...).Replace(foundLines)); err != nil {
+	classes, err := named(ctx, db, f.lines, `select class_no::varchar from line_classes where payout_document in (
+		select p.document_id from payouts as p inner join found_places as l on l.source = p.source and l.payout_id = p.payout_id)`, "integer")
+	if err != nil {
 		return nil, err
 	}
-	if err := name(f.lines, "{{line_classes}}", `select class_no::varchar from line_classes where payout_document in (
-		select p.document_id from payouts as p inner join found_payout_lines as l on l.source = p.source and l.payout_id = p.payout_id)`, "integer"); err != nil {
-		return nil, err
-	}
-	// Neither is asked for without a need: planning what says nothing takes as long as what does.
-	lineExceptions, bytesOf := "", bytesOfLines
-	if f.lines > 0 {
-		lineExceptions = "insert into found_exceptions by name select exception_id, kind, source, document_id, reason, currency, amount, opened_at, suggestion, status, evidence, line_id, order_reference from (" +
-			kvsql.ViewOf("exceptions", "payout_lines", "found_payout_lines", "line_matches", "found_matches") + ") where line_id is not null;"
-	}
+	bytesOf := bytesOfLines
 	if f.documents > 0 {
 		bytesOf += bytesOfDocuments
 	}
-	written := strings.NewReplacer(names...)
-	return written, db.Exec(ctx, written.Replace(strings.NewReplacer("{{line_exceptions}}", lineExceptions, "{{bytes}}", bytesOf).Replace(foundTables)))
+	written := strings.NewReplacer(append([]string{"{{line_classes}}", classes}, names...)...)
+	return written, db.Exec(ctx, written.Replace(foundTables+bytesOf))
 }
 
-// foundLines are the lines that were found, as they stand in payout_lines at place, and what they settle. What else is told of
-// them is told of these few rows: looking for a line by its ID in a table of millions costs milliseconds each time. Places are no list: for one of rowids
-// DuckDB reads every row.
-const foundLines = `
+// gatherJudged makes tables of the lines that were found, with what they settle, and of what needs a person. It returns what
+// stands in the chapters' queries.
+func gatherJudged(ctx context.Context, db *duck.DB, f howMany, names []string) (*strings.Replacer, error) {
+	tables := foundExceptions
+	if f.lines > 0 { // of lines that need a person the view alone knows
+		tables = foundLines + tables + foundLineExceptions
+	}
+	written := strings.NewReplacer(names...)
+	return written, db.Exec(ctx, written.Replace(tables))
+}
+
+// What is told of the lines that were found is told of these few rows: looking for a line by its ID in a table of millions costs
+// milliseconds each time. Places, rowids, are asked for by a table: for a list of them DuckDB reads every row.
+const (
+	foundPlaces = `
+	create or replace temp table found_places as
+	select line_id, source, payout_id, blob_id, locator, row_no, rowid as place from payout_lines where rowid in (select place from found_lines)`
+
+	foundLines = `
 	create or replace temp table found_payout_lines as
-	select *, rowid as place from payout_lines where rowid in (select place from found_lines);
+	select * from payout_lines where rowid in (select place from found_lines);
 
 	create or replace temp table found_matches as
-	select * from line_matches where line_id in ({{lines}});`
+	select * from line_matches where line_id in ({{lines}});
+	`
 
-// foundTables are what was found is booked by, the entries' postings, the exceptions a story tells of and the places
-// of the archive it comes from.
+	foundExceptions = `
+	create or replace temp table found_exceptions as
+	select exception_id, kind, source, document_id, reason, currency, major(amount_minor, currency) as amount, opened_at, suggestion, status, evidence,
+		null::uuid as line_id, null::varchar as order_reference
+	from exceptions where document_id in ({{unsettled}});
+	`
+)
+
+var foundLineExceptions = `
+	insert into found_exceptions by name
+	select exception_id, kind, source, document_id, reason, currency, amount, opened_at, suggestion, status, evidence, line_id, order_reference
+	from (` + kvsql.ViewOf("exceptions", "payout_lines", "found_payout_lines", "line_matches", "found_matches") + `) where line_id is not null`
+
+// foundTables are what was found is booked by, and the entries' postings; the query of the places in the archive follows.
 var foundTables = `
 	create or replace temp table found_rows as
 	select * from entry_rows where document_id in ({{sold}})
@@ -364,13 +445,7 @@ var foundTables = `
 	select entry_id, line, book_date, account, role, amount_minor, amount_currency_minor, document_id, book, rule, run_no
 	from (` + kvsql.LinePostings("found_booked", "line_classes") + `);
 
-	create or replace temp table found_exceptions as
-	select exception_id, kind, source, document_id, reason, currency, major(amount_minor, currency) as amount, opened_at, suggestion, status, evidence,
-		null::uuid as line_id, null::varchar as order_reference
-	from exceptions where document_id in ({{unsettled}});
-	{{line_exceptions}}
-
-	create or replace temp table found_bytes as {{bytes}}`
+	create or replace temp table found_bytes as `
 
 const bytesTitle, personTitle = "from these bytes", "needs a person"
 
@@ -410,8 +485,8 @@ func causes(ctx context.Context, db *duck.DB, most int) (duck.Table, error) {
 		known KnownException
 	}
 	var found []open
-	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), coalesce((select any_value(place) from found_lines as l where l.line_id = x.line_id)::varchar, ''), `+knownColumns+`
-		from found_exceptions as x where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
+	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), coalesce(place::varchar, ''), `+knownColumns+`
+		from found_exceptions left join found_lines using (line_id) where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
 		var o open
 		if err := scan(append([]any{&o.about, &o.known.Place}, o.known.into()...)...); err != nil {
 			return err
@@ -441,11 +516,12 @@ const (
 )
 
 var chapters = []struct {
-	title string
-	of    int
-	query string
+	title  string
+	of     int
+	judged bool // it reads what gatherJudged makes
+	query  string
 }{
-	{"documents", ofDocuments, `with receivable as (select document_id, sum(amount_currency_minor)::bigint as minor from found_postings where role = 'receivable' group by document_id)
+	{"documents", ofDocuments, false, `with receivable as (select document_id, sum(amount_currency_minor)::bigint as minor from found_postings where role = 'receivable' group by document_id)
 		select d.document_id, d.order_number, d.event_date, d.currency, major(case d.kind when 'refund' then -d.amount_minor else d.amount_minor end, d.currency) as amount,
 			major(coalesce(r.minor, 0), d.currency) as open_amount,
 			case when d.kind = 'order' then lower(d.status) when s.state = 'booked' then case when coalesce(r.minor, 0) = 0 then 'settled' else 'open' end else s.state end as status
@@ -455,38 +531,38 @@ var chapters = []struct {
 		select p.document_id, null, p.paid_date, p.currency, major(p.amount_minor, p.currency), major(coalesce(r.minor, 0), p.currency), p.status
 		from payouts as p left join receivable as r using (document_id) where p.document_id in (select document_id from found_documents)
 		order by event_date, document_id`},
-	{"payouts", ofDocuments, `select payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, other, difference, status, reason
+	{"payouts", ofDocuments, false, `select payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, other, difference, status, reason
 		from recon.payouts where document_id in (select document_id from found_documents) order by paid_date`},
-	{"what they hold, by VAT rate", ofDocuments, `select g.document_id, g.class, g.country, rate_text(g.rate_bp) as vat_rate, major(g.gross_minor, d.currency) as gross, major(g.vat_minor, d.currency) as vat, g.how
+	{"what they hold, by VAT rate", ofDocuments, false, `select g.document_id, g.class, g.country, rate_text(g.rate_bp) as vat_rate, major(g.gross_minor, d.currency) as gross, major(g.vat_minor, d.currency) as vat, g.how
 		from document_groups as g inner join documents as d using (document_id)
 		where d.kind in ('delivery', 'refund') and d.document_id in ({{sold}}) and g.document_id in ({{sold}}) order by 1, 2, 3, 4`},
-	{"staged with these keys", ofDocuments, `select document_id, key_type, value from document_keys where document_id in ({{sold}}) order by document_id, key_type, value`},
-	{"payout lines, and how each found its document", ofLines, `select l.payout_id, l.event_date, l.provider_type as type, l.gross, l.fee, l.net, l.verdict, l.match_rule, l.evidence, l.matched_document
+	{"staged with these keys", ofDocuments, false, `select document_id, key_type, value from document_keys where document_id in ({{sold}}) order by document_id, key_type, value`},
+	{"payout lines, and how each found its document", ofLines, true, `select l.payout_id, l.event_date, l.provider_type as type, l.gross, l.fee, l.net, l.verdict, l.match_rule, l.evidence, l.matched_document
 		from (` + kvsql.ViewOf("payout_lines", "payout_lines", "found_payout_lines", "line_matches", "found_matches") + `) as l order by l.event_date, l.payout_id, l.line_id`},
-	{"booked by", ofAnything, `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, major(p.amount_minor, c.currency) as amount, p.rule
+	{"booked by", ofAnything, false, `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, major(p.amount_minor, c.currency) as amount, p.rule
 		from found_entries as e inner join found_postings as p using (entry_id) cross join set_company as c order by e.book_date, e.entry_id, p.line`},
-	{"rows booked, by account", ofDocuments, `select s.account, coalesce(n.name, '') as name, s.role, major(sum(s.amount_minor)::bigint, any_value(o.currency)) as amount, sum(s.postings)::bigint as postings
+	{"rows booked, by account", ofDocuments, false, `select s.account, coalesce(n.name, '') as name, s.role, major(sum(s.amount_minor)::bigint, any_value(o.currency)) as amount, sum(s.postings)::bigint as postings
 		from class_sums as s inner join line_classes as c using (class_no) left join set_accounts as n using (account) cross join set_company as o
 		where c.payout_document in ({{documents}}) group by s.account, n.name, s.role order by s.account, s.role`},
-	{"corrected later", ofAnything, `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, r.run_id
+	{"corrected later", ofAnything, false, `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, r.run_id
 		from found_entries as e left join runs as r using (run_no) where e.corrects is not null order by e.book_date, e.entry_id`},
-	{bytesTitle, ofAnything, `select distinct x.of, b.sha256 as archive_sha256, x.locator, b.key, b.fetched_at
+	{bytesTitle, ofAnything, false, `select distinct x.of, b.sha256 as archive_sha256, x.locator, b.key, b.fetched_at
 		from found_bytes as x inner join blobs as b using (blob_id) order by x.of, x.locator`},
-	{"in the ERP", ofAnything, `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at from erp_documents as d
+	{"in the ERP", ofAnything, false, `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at from erp_documents as d
 		where d.document_id in ({{documents}}) or d.book in ({{documents}})
 			or exists (select 1 from found_postings as p where p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
 				and (d.document_id is null or d.document_id = p.document_id or d.document_id = p.book)) order by 1`},
-	{"on the bank statement", ofDocuments, `select account, booked_date, currency, amount, payout_id, match_rule, difference, verdict, reference, text from recon.bank_lines
+	{"on the bank statement", ofDocuments, false, `select account, booked_date, currency, amount, payout_id, match_rule, difference, verdict, reference, text from recon.bank_lines
 		where line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents)) order by booked_date`},
-	{"what sets it apart in the proof", ofDocuments, `select source, currency, since, until, document_id, reason, amount from kept_proof_differences where document_id in (select document_id from found_documents) order by since`},
-	{personTitle, ofAnything, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from found_exceptions order by opened_at, kind`},
+	{"what sets it apart in the proof", ofDocuments, false, `select source, currency, since, until, document_id, reason, amount from kept_proof_differences where document_id in (select document_id from found_documents) order by since`},
+	{personTitle, ofAnything, true, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from found_exceptions order by opened_at, kind`},
 }
 
 // The places in the archive that what was found comes from: lines, and documents with what the bank said of them.
 const (
 	bytesOfLines = `
 	select 'line ' || left(l.line_id::varchar, 8) as of, l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.place - b.first_rowid + 2)) as locator
-	from found_payout_lines as l inner join blobs as b using (blob_id)`
+	from found_places as l inner join blobs as b using (blob_id)`
 	bytesOfDocuments = `
 	union
 	select d.document_id, d.blob_id, coalesce(d.locator, '$') from documents as d where d.document_id in ({{sold}})

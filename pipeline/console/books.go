@@ -253,6 +253,17 @@ func (s *shelf) with(ctx context.Context, fn func(*duck.DB) error) error {
 	}
 }
 
+// another lends one more connection if one is free, else nil; back gives it back. Nobody waits for it: who has one may be
+// waited for.
+func (s *shelf) another() (db *duck.DB, back func()) {
+	select {
+	case db := <-s.conns:
+		return db, func() { s.conns <- db }
+	default:
+		return nil, func() {}
+	}
+}
+
 // table answers a query, at most limit rows of it, from memory if it was asked before. args are
 // pairs of a parameter's name and its value.
 func (s *shelf) table(ctx context.Context, query string, limit int, args ...string) (duck.Table, bool, error) {

@@ -631,7 +631,9 @@ func (s *shelf) story(ctx context.Context, c *console, ref string, large int64) 
 	}
 	var out []pipeline.Chapter
 	err = s.with(ctx, func(db *duck.DB) (err error) {
-		out, err = p.ExplainFrom(ctx, db, ref, pipeline.StoryLimits{Rows: listLimit, Causes: storyCauses, Large: large})
+		beside, back := s.another()
+		defer back()
+		out, err = p.ExplainFrom(ctx, db, beside, ref, pipeline.StoryLimits{Rows: listLimit, Causes: storyCauses, Large: large})
 		return err
 	})
 	return out, err
