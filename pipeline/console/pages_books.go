@@ -239,7 +239,7 @@ const verdictsQuery = `
 	select verdict, sum(lines)::bigint as n, sum(net) as net from main.verdict_sums
 	where source = $source and payout_id = $id group by verdict order by n desc, verdict`
 
-// A payout's lines, by day. Which of them are on a page is asked of three columns of the table, and only what the view says of those
+// A payout's lines, by day. Which of them are on a page is asked of four columns of the table, and only what the view says of those
 // fifty is worked out; what a line's verdict is, the view alone knows. Names are written out, for only that narrows what is read,
 // and the source is compared, as another text, where the payout is the one: that spares reading it of all lines about.
 const (
