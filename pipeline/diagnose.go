@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/kvitt/kvitt/ledger"
 	"github.com/kvitt/kvitt/sql/duck"
@@ -42,7 +41,8 @@ func diagnose(ctx context.Context, db *duck.DB, id string) ([]transform.Cause, e
 // A KnownException is what an exception says of itself.
 type KnownException struct {
 	ID, Kind, Document, Reason, Evidence, Suggestion string
-	IsLine                                           bool // it is about a payout line
+	IsLine                                           bool   // it is about a payout line
+	Place                                            string // that line's rowid in payout_lines, as far as is known; "": it is looked for
 }
 
 const knownColumns = "exception_id::varchar, kind, document_id, coalesce(reason, ''), coalesce(evidence, ''), coalesce(suggestion, ''), line_id is not null"
@@ -56,7 +56,7 @@ func (x *KnownException) into() []any {
 func (x *KnownException) Causes(ctx context.Context, db *duck.DB) ([]transform.Cause, error) {
 	switch {
 	case x.IsLine:
-		f, sought, err := lineFacts(ctx, db, x.ID)
+		f, sought, err := lineFacts(ctx, db, x.ID, x.Place)
 		if err != nil {
 			return nil, err
 		}
@@ -232,92 +232,159 @@ func statedTotals(stated, currency string, rows []transform.RowFacts) []transfor
 
 func abs(n int64) int64 { return max(n, -n) }
 
-// lineFacts gathers what is known of a payout line; sought is false for one that looks for no document.
-func lineFacts(ctx context.Context, db *duck.DB, id string) (f transform.LineFacts, sought bool, err error) {
+// lineFacts gathers what is known of a payout line; sought is false for one that looks for no document. What the line says is written
+// into what is asked for next: only that narrows what DuckDB reads of a table of millions.
+func lineFacts(ctx context.Context, db *duck.DB, id, place string) (f transform.LineFacts, sought bool, err error) {
+	given := place != ""
+	if !given {
+		found, err := db.Texts(ctx, "select rowid::varchar from payout_lines where line_id = "+duck.Quote(id)+"::uuid")
+		if err != nil || len(found) == 0 {
+			return f, false, err
+		}
+		place = found[0]
+	}
 	var at, newest duck.NullTime
 	var kind, refs string
-	if err := db.Exec(ctx, "create or replace temp table sought_line as select * from payout_lines where line_id = "+duck.Quote(id)+"::uuid"); err != nil {
-		return f, false, err
-	}
-	named := duck.Named("id", id)
-	if _, err = db.One(ctx, `select l.line_id::varchar, l.source, l.payout_id, l.currency, coalesce(w.kind, ''),
+	found, err := db.One(ctx, `select l.line_id::varchar, l.source, l.payout_id, l.currency, coalesce(w.kind, ''),
 			case when w.kind = 'sale' and l.gross_minor > 0 then 'delivery' when w.kind = 'refund' and l.gross_minor < 0 then 'refund' else '' end,
-			abs(l.gross_minor), l.event_at, coalesce(l.order_reference, ''), coalesce(l.order_key, ''), coalesce(l.event_key, ''), coalesce(l.row_off_minor, 0), coalesce(l.other_references, ''),
-			exists (select 1 from blobs as b where b.key = 'order/' || l.order_key and b.source = l.source and b.gone)
-				and not exists (select 1 from documents as d where d.source = l.source and d.order_id = l.order_key),
-			exists (select 1 from set_sources where is_shop),
-			(select max(d.event_at) from documents as d left join set_sources as s on s.source = d.source where d.kind in ('delivery', 'refund') and (d.source = l.source or s.is_shop))
-		from sought_line as l
+			abs(l.gross_minor), l.event_at, coalesce(l.order_reference, ''), coalesce(l.order_key, ''), coalesce(l.event_key, ''), coalesce(l.row_off_minor, 0), coalesce(l.other_references, '')
+		from payout_lines as l
 		inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
 		left join line_words as w on w.source = l.source and coalesce(p.booked_run, 2147483647) between w.from_run and coalesce(w.to_run, 2147483647)
 			and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
-		limit 1`, nil, &f.Line, &f.Source, &f.Payout, &f.Currency, &kind, &f.Settles, &f.Amount, &at, &f.Reference, &f.Order, &f.Event, &f.RowOff, &refs,
-		&f.Gone, &f.IsShop, &newest); err != nil {
+		where l.rowid = `+place+` and l.line_id = `+duck.Quote(id)+`::uuid
+		limit 1`, nil, &f.Line, &f.Source, &f.Payout, &f.Currency, &kind, &f.Settles, &f.Amount, &at, &f.Reference, &f.Order, &f.Event, &f.RowOff, &refs)
+	if err != nil {
 		return f, false, err
+	}
+	if !found && given {
+		return lineFacts(ctx, db, id, "") // a copy that was published since may have it elsewhere
 	}
 	if kind != "sale" && kind != "refund" {
 		return f, false, nil
 	}
-	f.At, f.Newest = at.Time, newest.Time
-	if !newest.Valid {
-		f.Newest = time.Time{}
+	f.At = at.Time
+	moment := "null::timestamp"
+	if at.Valid {
+		moment = duck.Quote(at.Time.UTC().Format("2006-01-02 15:04:05.999999")) + "::timestamp"
 	}
-	if err = db.Each(ctx, `
-		with l as (select * from sought_line),
-		pairs as (
-			select k.document_id, 'event_id ' || k.value as said, 1 as rung from l inner join document_keys as k on k.key_type = 'event_id' and k.value = l.event_key
-			union all
-			select k.document_id, 'order_id ' || k.value, 2 from l inner join document_keys as k on k.key_type = 'order_id' and k.value = l.order_key
-			union all
-			select k.document_id, 'payment_id ' || k.value, 3 from l inner join document_keys as k on k.key_type = 'payment_id' and k.normal = normal_reference(l.order_key)
-			union all
-			select k.document_id, k.key_type || ' ' || k.value, 4
-			from (select normal_reference(unnest(string_split(concat_ws('|', order_reference, other_references), '|'))) as normal from l) as r
-			inner join document_keys as k on k.key_type in ('order_number', 'reference') and k.normal = r.normal
-		),
-		settled as (
+	shops, err := db.Texts(ctx, "select source from set_sources where is_shop order by source")
+	if err != nil {
+		return f, true, err
+	}
+	f.IsShop = len(shops) > 0
+	of := duck.Quote(f.Source) // whose documents it may settle
+	for _, s := range shops {
+		of += ", " + duck.Quote(s)
+	}
+	if _, err := db.One(ctx, "select max(event_at) from documents where kind in ('delivery', 'refund') and source in ("+of+")", nil, &newest); err != nil {
+		return f, true, err
+	}
+	if newest.Valid {
+		f.Newest = newest.Time
+	}
+	if f.Order != "" {
+		n, err := db.Count(ctx, "select count(*) from blobs where key = "+duck.Quote("order/"+f.Order)+" and source = "+duck.Quote(f.Source)+" and gone")
+		if err == nil && n > 0 {
+			n, err = db.Count(ctx, "select count(*) from documents where source = "+duck.Quote(f.Source)+" and order_id = "+duck.Quote(f.Order))
+			f.Gone = n == 0
+		}
+		if err != nil {
+			return f, true, err
+		}
+	}
+	if f.Sharing, err = sharing(ctx, db, f, refs, of, moment); err != nil {
+		return f, true, err
+	}
+	f.Near, err = near(ctx, db, f, of, moment)
+	return f, true, err
+}
+
+// sharing are the documents of the sources of that have a key in common with a line at a moment.
+func sharing(ctx context.Context, db *duck.DB, f transform.LineFacts, refs, of, moment string) ([]transform.Shared, error) {
+	var pairs []string
+	pair := func(rung int, where string) {
+		pairs = append(pairs, fmt.Sprintf("select document_id, key_type || ' ' || value as said, %d as rung from document_keys where %s", rung, where))
+	}
+	if f.Event != "" {
+		pair(1, "key_type = 'event_id' and value = "+duck.Quote(f.Event))
+	}
+	if f.Order != "" {
+		pair(2, "key_type = 'order_id' and value = "+duck.Quote(f.Order))
+		pair(3, "key_type = 'payment_id' and normal = normal_reference("+duck.Quote(f.Order)+")")
+	}
+	var normal []string
+	for _, r := range strings.Split(f.Reference+"|"+refs, "|") {
+		if r != "" {
+			normal = append(normal, "normal_reference("+duck.Quote(r)+")")
+		}
+	}
+	if len(normal) > 0 {
+		pair(4, "key_type in ('order_number', 'reference') and normal in ("+strings.Join(normal, ", ")+")")
+	}
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	if err := db.Exec(ctx, "create or replace temp table sought_pairs as "+strings.Join(pairs, " union all ")); err != nil {
+		return nil, err
+	}
+	list, err := listed(ctx, db, "select distinct document_id from sought_pairs", "varchar")
+	if err != nil || list == "" {
+		return nil, err
+	}
+	var out []transform.Shared
+	return out, db.Each(ctx, strings.NewReplacer("{{documents}}", list, "{{of}}", of, "{{moment}}", moment, "{{line}}", duck.Quote(f.Line), "{{currency}}", duck.Quote(f.Currency)).Replace(`
+		with settled as (
 			select m.document_id, sum(m.amount_minor)::bigint as amount, max_by(m.payout_id, m.amount_minor) as payout, max_by(abs(x.gross_minor), m.amount_minor) as gross
 			from line_matches as m inner join payout_lines as x on x.line_id = m.line_id
-			where m.state in ('matched', 'not_delivered') and m.line_id <> $id::uuid and m.document_id in (select document_id from pairs)
+			where m.state in ('matched', 'not_delivered') and m.line_id <> {{line}}::uuid and m.document_id in ({{documents}})
 			group by m.document_id
 		)
 		select d.document_id, d.kind, coalesce(t.state, ''), coalesce(d.currency, ''), min_by(p.said, p.rung), coalesce(d.amount_minor, 0), coalesce(d.amount_minor, 0) - coalesce(any_value(s.amount), 0),
 			coalesce(any_value(s.payout), ''), coalesce(any_value(s.gross), 0),
-			coalesce(case when l.currency = c.currency and exponent(l.currency) = exponent(d.currency) then (select max_by(r.price_e8, r.date) from set_rates as r where r.currency = d.currency and r.date <= local_date(l.event_at, c.time_zone)) end, 0)
-		from pairs as p
+			coalesce(case when {{currency}} = c.currency and exponent({{currency}}) = exponent(d.currency) then (select max_by(r.price_e8, r.date) from set_rates as r where r.currency = d.currency and r.date <= local_date({{moment}}, c.time_zone)) end, 0)
+		from sought_pairs as p
 		inner join documents as d using (document_id)
 		left join document_states as t using (document_id)
 		left join settled as s using (document_id)
-		cross join l
 		cross join set_company as c
-		left join set_sources as o on o.source = d.source
-		where (d.source = l.source or o.is_shop) and coalesce(t.state, '') <> 'not_ours'
-		group by d.document_id, d.kind, t.state, d.currency, d.amount_minor, l.currency, l.event_at, c.currency, c.time_zone
-		order by min(p.rung), d.document_id limit 20`, func(scan func(...any) error) error {
+		where d.document_id in ({{documents}}) and d.source in ({{of}}) and coalesce(t.state, '') <> 'not_ours'
+		group by d.document_id, d.kind, t.state, d.currency, d.amount_minor, c.currency, c.time_zone
+		order by min(p.rung), d.document_id limit 20`), func(scan func(...any) error) error {
 		var s transform.Shared
 		if err := scan(&s.Document, &s.Kind, &s.State, &s.Currency, &s.Key, &s.Amount, &s.Open, &s.SettledBy, &s.SettledAmount, &s.PriceE8); err != nil {
 			return err
 		}
-		f.Sharing = append(f.Sharing, s)
+		out = append(out, s)
 		return nil
-	}, named); err != nil {
-		return f, true, err
+	})
+}
+
+// near are the documents of the sources of with a line's amount, about its moment, that no line settles.
+func near(ctx context.Context, db *duck.DB, f transform.LineFacts, of, moment string) ([]transform.Near, error) {
+	if err := db.Exec(ctx, strings.NewReplacer("{{settles}}", duck.Quote(f.Settles), "{{of}}", of, "{{moment}}", moment, "{{currency}}", duck.Quote(f.Currency), "{{amount}}", fmt.Sprint(f.Amount)).Replace(`
+		create or replace temp table sought_near as
+		select document_id, order_number, reference, amount_minor, event_at, abs(epoch(event_at - {{moment}})) as apart from documents
+		where kind = {{settles}} and currency = {{currency}} and amount_minor = {{amount}} and source in ({{of}})
+			and event_at between {{moment}} - interval 45 days and {{moment}} + interval 45 days`)); err != nil {
+		return nil, err
 	}
-	return f, true, db.Each(ctx, `
-		select d.document_id, coalesce(d.order_number, ''), coalesce(d.reference, ''), d.amount_minor, d.event_at
-		from documents as d
-		inner join document_states as t on t.document_id = d.document_id and t.state = 'booked'
-		left join set_sources as s on s.source = d.source
-		cross join sought_line as l
-		where d.kind = $settles and d.currency = l.currency and d.amount_minor = abs(l.gross_minor) and (d.source = l.source or s.is_shop)
-			and d.event_at between l.event_at - interval 45 days and l.event_at + interval 45 days
-			and d.document_id not in (select document_id from line_matches where state = 'matched' and document_id is not null)
-		order by abs(epoch(d.event_at - l.event_at)), d.document_id limit 10`, func(scan func(...any) error) error {
+	list, err := listed(ctx, db, "select document_id from sought_near", "varchar")
+	if err != nil || list == "" {
+		return nil, err
+	}
+	var out []transform.Near
+	return out, db.Each(ctx, strings.ReplaceAll(`
+		select n.document_id, coalesce(n.order_number, ''), coalesce(n.reference, ''), n.amount_minor, n.event_at
+		from sought_near as n
+		inner join (select document_id from document_states where state = 'booked' and document_id in ({{documents}})) as t using (document_id)
+		where n.document_id not in (select document_id from line_matches where state = 'matched' and document_id in ({{documents}}))
+		order by n.apart, n.document_id limit 10`, "{{documents}}", list), func(scan func(...any) error) error {
 		var n transform.Near
 		if err := scan(&n.Document, &n.Number, &n.Reference, &n.Amount, &n.At); err != nil {
 			return err
 		}
-		f.Near = append(f.Near, n)
+		out = append(out, n)
 		return nil
-	}, duck.Named("settles", f.Settles))
+	})
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -40,7 +41,7 @@ func (p *Project) Explain(ctx context.Context, ref string, limit int) ([]Chapter
 		return nil, err
 	}
 	defer db.Close()
-	return p.ExplainFrom(ctx, db, ref, StoryLimits{Rows: limit, Causes: maxDiagnosed})
+	return p.ExplainFrom(ctx, db, nil, ref, StoryLimits{Rows: limit, Causes: maxDiagnosed})
 }
 
 // StoryLimits bound what a story tells.
@@ -50,11 +51,12 @@ type StoryLimits struct {
 	Large  int64 // what is sent in files of more bytes is left out, and said to be; 0: nothing is left out
 }
 
-// ExplainFrom is Explain by a published ledger that is open. It leaves temporary tables
-// on the connection, which the next call replaces.
+// ExplainFrom is Explain by a published ledger that is open. With another connection to the same ledger beside db, half of
+// the story is told there at the same time; without, beside is nil. It leaves temporary tables on the connections, which
+// the next call replaces.
 //
 // Errors: ErrUnknownRef.
-func (p *Project) ExplainFrom(ctx context.Context, db *duck.DB, ref string, max StoryLimits) ([]Chapter, error) {
+func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref string, max StoryLimits) ([]Chapter, error) {
 	ref = strings.TrimSpace(ref)
 	if ref == "" {
 		return nil, fmt.Errorf("%w: it is empty", ErrUnknownRef)
@@ -67,54 +69,90 @@ func (p *Project) ExplainFrom(ctx context.Context, db *duck.DB, ref string, max 
 			return nil, err
 		}
 	}
-	const found = "select (select count(*) from found_documents) + (select count(*) from found_lines)"
-	n, err := db.Count(ctx, found)
-	if err == nil && n == 0 {
+	f, err := countFound(ctx, db)
+	if err == nil && f == (howMany{}) {
 		// A reference written in another way than is looked for first: every one is made normal and compared.
 		if err = find(ctx, db, ref, true); err == nil {
-			n, err = db.Count(ctx, found)
+			f, err = countFound(ctx, db)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if n == 0 {
+	if f == (howMany{}) {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownRef, ref)
 	}
-	story, err := gather(ctx, db)
+	names, err := nameFound(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	var out []Chapter
-	for _, c := range chapters {
-		t, more, err := db.Table(ctx, story.Replace(c.query), max.Rows)
+	if strings.Contains(strings.Join(names, ""), "found_") {
+		beside = nil // too many to be written out: their table is on db alone
+	}
+	told := make([][]Chapter, len(chapters))
+	booked := func() error {
+		written, err := gatherBooked(ctx, db, f, names)
 		if err != nil {
-			return nil, err
+			return err
+		}
+		return p.tell(ctx, db, f, written, max, false, told)
+	}
+	judged := func(db *duck.DB) error {
+		written, err := gatherJudged(ctx, db, f, names)
+		if err != nil {
+			return err
+		}
+		return p.tell(ctx, db, f, written, max, true, told)
+	}
+	if beside == nil {
+		if err = booked(); err == nil {
+			err = judged(db)
+		}
+	} else if err = copyLines(ctx, db, beside); err == nil {
+		done := make(chan error, 1)
+		go func() { done <- judged(beside) }()
+		err = errors.Join(booked(), <-done)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(told...), nil
+}
+
+// tell writes chapters into told: those of what is judged of lines and exceptions, or the others.
+func (p *Project) tell(ctx context.Context, db *duck.DB, f howMany, written *strings.Replacer, max StoryLimits, judged bool, told [][]Chapter) error {
+	for i, c := range chapters {
+		if c.judged != judged || c.of == ofDocuments && f.documents == 0 || c.of == ofLines && f.lines == 0 {
+			continue
+		}
+		t, more, err := db.Table(ctx, written.Replace(c.query), max.Rows)
+		if err != nil {
+			return err
 		}
 		if len(t.Rows) == 0 {
 			continue
 		}
-		out = append(out, Chapter{Title: c.title, Table: t, More: more})
+		told[i] = append(told[i], Chapter{Title: c.title, Table: t, More: more})
 		switch c.title {
 		case bytesTitle:
 			sent, err := p.excerpts(ctx, db, max)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if len(sent.Table.Rows) > 0 || sent.LeftOut {
-				out = append(out, sent)
+				told[i] = append(told[i], sent)
 			}
 		case personTitle:
 			why, err := causes(ctx, db, max.Causes)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if len(why.Rows) > 0 {
-				out = append(out, Chapter{Title: "what may lie behind it, most likely first", Table: why})
+				told[i] = append(told[i], Chapter{Title: "what may lie behind it, most likely first", Table: why})
 			}
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // idPrefix is the beginning of a UUID.
@@ -149,6 +187,37 @@ func listed(ctx context.Context, db *duck.DB, query, typ string) (string, error)
 	return strings.Join(found, ", "), nil
 }
 
+// sameReference are the conditions, one or more of them, under which a column holds ref: a reference is the same with another
+// case, and with #, zeros or blanks before it. What has one of these before it begins with a sign that is apart from those
+// that references begin with else, so that DuckDB knows of the parts of a table that have none, mostly all of them, without
+// reading them. When thorough every row is made normal and compared.
+func sameReference(column, ref string, thorough bool) []string {
+	bare := strings.TrimLeft(ref, "#0")
+	if bare == "" {
+		return []string{column + " = " + duck.Quote(ref)}
+	}
+	same := "normal_reference(" + column + ") = normal_reference(" + duck.Quote(ref) + ")"
+	if thorough {
+		return []string{same}
+	}
+	var written, ends []string
+	for _, w := range []string{bare, strings.ToUpper(bare), strings.ToLower(bare)} {
+		if w = duck.Quote(w); !slices.Contains(written, w) {
+			written = append(written, w)
+			ends = append(ends, "ends_with("+column+", "+w+")")
+		}
+	}
+	longer := " and (" + strings.Join(ends, " or ") + ") and " + same
+	out := []string{
+		column + " < '1'" + longer, // a blank, # or 0 before it
+		column + " between " + duck.Quote("\u00a0") + " and " + duck.Quote("\u3001") + longer, // a blank that is none of ASCII's
+	}
+	if first, _ := utf8.DecodeRuneInString(bare); !unicode.Is(unicode.Zs, first) { // else it is no normal form
+		out = append(out, column+" in ("+strings.Join(written, ", ")+")")
+	}
+	return out
+}
+
 // find gathers everything that carries a reference, as documents and payout lines. Each way that something may
 // carry it is a scan of one column by a constant, which costs milliseconds where making a million references
 // normal costs half a second: that is done only when thorough.
@@ -162,7 +231,7 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		}
 	}
 	exact(&documents, "select document_id from documents", "document_id", "reference")
-	exact(&lines, "select line_id from payout_lines", "order_key", "event_key")
+	exact(&lines, "select line_id, rowid from payout_lines", "order_key", "event_key")
 	documents = append(documents, "select document_id from payouts where "+q+" in (document_id, payout_id, bank_reference) or split_part(payout_id, '/', 2) = "+q)
 	if utf8.RuneCountInString(ref) >= 8 {
 		// What begins with it: up to the same with the last character there is behind it.
@@ -180,30 +249,15 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		documents = append(documents,
 			"select document_id from entry_rows where entry_id"+between+" and kind in ('delivery', 'refund', 'correction', 'payout', 'payout_residual')",
 			"select c.payout_document from booked_lines as b inner join line_classes as c using (class_no) where b.line_id"+between+" and c.kind = 'payout'")
-		lines = append(lines, "select line_id from payout_lines where line_id"+between)
+		lines = append(lines, "select line_id, rowid from payout_lines where line_id"+between)
 	}
-	// A reference is the same with another case, and with # or zeros before it.
 	for _, x := range []struct {
 		into          *[]string
 		query, column string
-	}{{&documents, "select document_id from documents", "order_number"}, {&lines, "select line_id from payout_lines", "order_reference"}} {
-		same := "normal_reference(" + x.column + ") = normal_reference(" + q + ")"
-		bare := strings.TrimLeft(ref, "#0")
-		if bare == "" {
-			same = x.column + " = " + q
-		} else if !thorough {
-			ends := []string{bare}
-			for _, e := range []string{strings.ToUpper(bare), strings.ToLower(bare)} {
-				if !slices.Contains(ends, e) {
-					ends = append(ends, e)
-				}
-			}
-			for i, e := range ends {
-				ends[i] = "ends_with(" + x.column + ", " + duck.Quote(e) + ")"
-			}
-			same = "(" + strings.Join(ends, " or ") + ") and " + same
+	}{{&documents, "select document_id from documents", "order_number"}, {&lines, "select line_id, rowid from payout_lines", "order_reference"}} {
+		for _, same := range sameReference(x.column, ref, thorough) {
+			*x.into = append(*x.into, x.query+" where "+same)
 		}
-		*x.into = append(*x.into, x.query+" where "+same)
 	}
 	if err := db.Exec(ctx, `
 		create or replace temp table found_vouchers as
@@ -216,14 +270,18 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		select p.document_id from posting_rows as p
 		inner join (select * from found_vouchers where document_id is null and not contains(book, '/payout/')) as v on v.book = p.book and v.book_date = p.book_date and p.run_no <= v.through_run;
 
-		create or replace temp table found_lines as
+		create or replace temp table found_settling (line_id uuid);
+		create or replace temp table found_lines (line_id uuid, place bigint);
+		insert into found_lines
 		`+strings.Join(lines, "\nunion\n")); err != nil {
 		return err
 	}
 	// A document leads to the lines that settle it, a line to the documents it settles, a document to the rest of its order.
 	for _, step := range []struct{ from, typ, query string }{
-		{"select document_id from found_documents", "varchar", `insert into found_lines
+		{"select document_id from found_documents", "varchar", `insert into found_settling
 			select line_id from line_matches where document_id in ({{list}}) except select line_id from found_lines`},
+		{"select line_id::varchar from found_settling", "uuid", `insert into found_lines
+			select line_id, rowid from payout_lines where line_id in ({{list}})`},
 		{"select line_id::varchar from found_lines", "uuid", `insert into found_documents
 			select document_id from line_matches where line_id in ({{list}}) except select document_id from found_documents`},
 		{"select order_id from documents where document_id in (select document_id from found_documents) and order_id is not null", "varchar", `insert into found_documents
@@ -245,40 +303,120 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 	return nil
 }
 
-// gather makes tables of what is booked for what was found, what needs a person, and the places in the archive.
-// It returns what stands in the chapters' queries for what was found.
-func gather(ctx context.Context, db *duck.DB) (*strings.Replacer, error) {
-	lists := []string{}
-	for _, x := range []struct{ name, query, typ string }{
-		{"{{lines}}", "select line_id::varchar from found_lines", "uuid"},
-		{"{{documents}}", "select document_id from found_documents", "varchar"},
-		{"{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"},
-		{"{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"},
-		{"{{classes}}", "select class_no::varchar from line_classes where kind = 'payout' and payout_document in (select document_id from found_documents)", "integer"},
+// howMany documents and payout lines were found.
+type howMany struct{ documents, lines int64 }
+
+func countFound(ctx context.Context, db *duck.DB) (f howMany, err error) {
+	_, err = db.One(ctx, "select (select count(*) from found_documents), (select count(*) from found_lines)", nil, &f.documents, &f.lines)
+	return f, err
+}
+
+// copyLines makes db's table found_lines on beside too.
+func copyLines(ctx context.Context, db, beside *duck.DB) error {
+	rows, err := db.Texts(ctx, "select concat('(', chr(39), line_id, chr(39), '::uuid, ', place, ')') from found_lines")
+	if err != nil {
+		return err
+	}
+	query := "create or replace temp table found_lines (line_id uuid, place bigint)"
+	if len(rows) > 0 {
+		query += "; insert into found_lines values " + strings.Join(rows, ", ")
+	}
+	return beside.Exec(ctx, query)
+}
+
+// nameFound returns what stands in queries for what was found, name by name.
+func nameFound(ctx context.Context, db *duck.DB, f howMany) ([]string, error) {
+	var names []string
+	for _, x := range []struct {
+		of               int64
+		name, query, typ string
+	}{
+		{f.lines, "{{lines}}", "select line_id::varchar from found_lines", "uuid"},
+		{f.documents, "{{documents}}", "select document_id from found_documents", "varchar"},
+		{f.documents, "{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"},
+		{f.documents, "{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"},
+		{f.documents, "{{payouts}}", "select payout_id from payouts where document_id in (select document_id from found_documents)", "varchar"},
+		{f.documents, "{{classes}}", "select class_no::varchar from line_classes where kind = 'payout' and payout_document in (select document_id from found_documents)", "integer"},
 	} {
-		list, err := listed(ctx, db, x.query, x.typ)
+		list, err := named(ctx, db, x.of, x.query, x.typ)
 		if err != nil {
 			return nil, err
 		}
-		if list == "" {
-			list = "null::" + x.typ
-		}
-		lists = append(lists, x.name, list)
+		names = append(names, x.name, list)
 	}
-	// Of lines that need a person the view alone knows; planning it takes longer than all else when there is none.
-	ofLines := ""
-	if !strings.HasPrefix(lists[1], "null") {
-		ofLines = "insert into found_exceptions by name select exception_id, kind, source, document_id, reason, currency, amount, opened_at, suggestion, status, evidence, line_id, order_reference from recon.exceptions where line_id in (" + lists[1] + ");"
-	}
-	story := strings.NewReplacer(append(lists, "{{line_exceptions}}", ofLines)...)
-	if err := db.Exec(ctx, story.Replace(foundTables)); err != nil {
-		return nil, err
-	}
-	return story, nil
+	return names, nil
 }
 
-// foundTables are what was found is booked by, the entries' postings, the exceptions a story tells of and the places
-// of the archive it comes from.
+// named is what a query finds as a list for in (…), where there is anything of what it is asked for.
+func named(ctx context.Context, db *duck.DB, of int64, query, typ string) (list string, err error) {
+	if of > 0 {
+		list, err = listed(ctx, db, query, typ)
+	}
+	if list == "" {
+		list = "select null::" + typ + " where false" // a list of null is compared with every row
+	}
+	return list, err
+}
+
+// gatherBooked makes tables of where the lines that were found stand, what is booked for what was found, the entries' postings,
+// and the places of the archive it comes from. It returns what stands in the chapters' queries.
+func gatherBooked(ctx context.Context, db *duck.DB, f howMany, names []string) (*strings.Replacer, error) {
+	if err := db.Exec(ctx, foundPlaces); err != nil {
+		return nil, err
+	}
+	classes, err := named(ctx, db, f.lines, `select class_no::varchar from line_classes where payout_document in (
+		select p.document_id from payouts as p inner join found_places as l on l.source = p.source and l.payout_id = p.payout_id)`, "integer")
+	if err != nil {
+		return nil, err
+	}
+	bytesOf := bytesOfLines
+	if f.documents > 0 {
+		bytesOf += bytesOfDocuments
+	}
+	written := strings.NewReplacer(append([]string{"{{line_classes}}", classes}, names...)...)
+	return written, db.Exec(ctx, written.Replace(foundTables+bytesOf))
+}
+
+// gatherJudged makes tables of the lines that were found, with what they settle, and of what needs a person. It returns what
+// stands in the chapters' queries.
+func gatherJudged(ctx context.Context, db *duck.DB, f howMany, names []string) (*strings.Replacer, error) {
+	tables := foundExceptions
+	if f.lines > 0 { // of lines that need a person the view alone knows
+		tables = foundLines + tables + foundLineExceptions
+	}
+	written := strings.NewReplacer(names...)
+	return written, db.Exec(ctx, written.Replace(tables))
+}
+
+// What is told of the lines that were found is told of these few rows: looking for a line by its ID in a table of millions costs
+// milliseconds each time. Places, rowids, are asked for by a table: for a list of them DuckDB reads every row.
+const (
+	foundPlaces = `
+	create or replace temp table found_places as
+	select line_id, source, payout_id, blob_id, locator, row_no, rowid as place from payout_lines where rowid in (select place from found_lines)`
+
+	foundLines = `
+	create or replace temp table found_payout_lines as
+	select * from payout_lines where rowid in (select place from found_lines);
+
+	create or replace temp table found_matches as
+	select * from line_matches where line_id in ({{lines}});
+	`
+
+	foundExceptions = `
+	create or replace temp table found_exceptions as
+	select exception_id, kind, source, document_id, reason, currency, major(amount_minor, currency) as amount, opened_at, suggestion, status, evidence,
+		null::uuid as line_id, null::varchar as order_reference
+	from exceptions where document_id in ({{unsettled}});
+	`
+)
+
+var foundLineExceptions = `
+	insert into found_exceptions by name
+	select exception_id, kind, source, document_id, reason, currency, amount, opened_at, suggestion, status, evidence, line_id, order_reference
+	from (` + kvsql.ViewOf("exceptions", "payout_lines", "found_payout_lines", "line_matches", "found_matches") + `) where line_id is not null`
+
+// foundTables are what was found is booked by, and the entries' postings; the query of the places in the archive follows.
 var foundTables = `
 	create or replace temp table found_rows as
 	select * from entry_rows where document_id in ({{sold}})
@@ -290,7 +428,7 @@ var foundTables = `
 	select * from entry_rows where kind in ('payout', 'payout_residual') and document_id in ({{documents}});
 
 	create or replace temp table found_booked as
-	select * from booked_lines where line_id in ({{lines}})
+	select * from booked_lines where line_id in ({{lines}}) and class_no in ({{line_classes}})
 	union
 	select * from booked_lines where class_no in ({{classes}});
 
@@ -307,13 +445,7 @@ var foundTables = `
 	select entry_id, line, book_date, account, role, amount_minor, amount_currency_minor, document_id, book, rule, run_no
 	from (` + kvsql.LinePostings("found_booked", "line_classes") + `);
 
-	create or replace temp table found_exceptions as
-	select exception_id, kind, source, document_id, reason, currency, major(amount_minor, currency) as amount, opened_at, suggestion, status, evidence,
-		null::uuid as line_id, null::varchar as order_reference
-	from exceptions where document_id in ({{unsettled}});
-	{{line_exceptions}}
-
-	create or replace temp table found_bytes as ` + foundBytes
+	create or replace temp table found_bytes as `
 
 const bytesTitle, personTitle = "from these bytes", "needs a person"
 
@@ -353,10 +485,10 @@ func causes(ctx context.Context, db *duck.DB, most int) (duck.Table, error) {
 		known KnownException
 	}
 	var found []open
-	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), `+knownColumns+` from found_exceptions
-		where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
+	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), coalesce(place::varchar, ''), `+knownColumns+`
+		from found_exceptions left join found_lines using (line_id) where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
 		var o open
-		if err := scan(append([]any{&o.about}, o.known.into()...)...); err != nil {
+		if err := scan(append([]any{&o.about, &o.known.Place}, o.known.into()...)...); err != nil {
 			return err
 		}
 		found = append(found, o)
@@ -376,8 +508,20 @@ func causes(ctx context.Context, db *duck.DB, most int) (duck.Table, error) {
 	return t, nil
 }
 
-var chapters = []struct{ title, query string }{
-	{"documents", `with receivable as (select document_id, sum(amount_currency_minor)::bigint as minor from found_postings where role = 'receivable' group by document_id)
+// What a chapter is of: without any it is not asked for.
+const (
+	ofAnything = iota
+	ofDocuments
+	ofLines
+)
+
+var chapters = []struct {
+	title  string
+	of     int
+	judged bool // it reads what gatherJudged makes
+	query  string
+}{
+	{"documents", ofDocuments, false, `with receivable as (select document_id, sum(amount_currency_minor)::bigint as minor from found_postings where role = 'receivable' group by document_id)
 		select d.document_id, d.order_number, d.event_date, d.currency, major(case d.kind when 'refund' then -d.amount_minor else d.amount_minor end, d.currency) as amount,
 			major(coalesce(r.minor, 0), d.currency) as open_amount,
 			case when d.kind = 'order' then lower(d.status) when s.state = 'booked' then case when coalesce(r.minor, 0) = 0 then 'settled' else 'open' end else s.state end as status
@@ -387,47 +531,49 @@ var chapters = []struct{ title, query string }{
 		select p.document_id, null, p.paid_date, p.currency, major(p.amount_minor, p.currency), major(coalesce(r.minor, 0), p.currency), p.status
 		from payouts as p left join receivable as r using (document_id) where p.document_id in (select document_id from found_documents)
 		order by event_date, document_id`},
-	{"payouts", `select payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, other, difference, status, reason
+	{"payouts", ofDocuments, false, `select payout_id, bank_reference, paid_date, currency, amount, sales, refunds, fees, other, difference, status, reason
 		from recon.payouts where document_id in (select document_id from found_documents) order by paid_date`},
-	{"what they hold, by VAT rate", `select g.document_id, g.class, g.country, rate_text(g.rate_bp) as vat_rate, major(g.gross_minor, d.currency) as gross, major(g.vat_minor, d.currency) as vat, g.how
+	{"what they hold, by VAT rate", ofDocuments, false, `select g.document_id, g.class, g.country, rate_text(g.rate_bp) as vat_rate, major(g.gross_minor, d.currency) as gross, major(g.vat_minor, d.currency) as vat, g.how
 		from document_groups as g inner join documents as d using (document_id)
 		where d.kind in ('delivery', 'refund') and d.document_id in ({{sold}}) and g.document_id in ({{sold}}) order by 1, 2, 3, 4`},
-	{"staged with these keys", `select document_id, key_type, value from document_keys where document_id in ({{sold}}) order by document_id, key_type, value`},
-	{"payout lines, and how each found its document", `select l.payout_id, l.event_date, l.provider_type as type, l.gross, l.fee, l.net, l.verdict, l.match_rule, l.evidence, l.matched_document
-		from recon.payout_lines as l where l.line_id in ({{lines}}) order by l.event_date, l.payout_id, l.line_id`},
-	{"booked by", `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, major(p.amount_minor, c.currency) as amount, p.rule
+	{"staged with these keys", ofDocuments, false, `select document_id, key_type, value from document_keys where document_id in ({{sold}}) order by document_id, key_type, value`},
+	{"payout lines, and how each found its document", ofLines, true, `select l.payout_id, l.event_date, l.provider_type as type, l.gross, l.fee, l.net, l.verdict, l.match_rule, l.evidence, l.matched_document
+		from (` + kvsql.ViewOf("payout_lines", "payout_lines", "found_payout_lines", "line_matches", "found_matches") + `) as l order by l.event_date, l.payout_id, l.line_id`},
+	{"booked by", ofAnything, false, `select e.book_date, left(e.entry_id::varchar, 8) as entry, e.text, p.account, p.role, major(p.amount_minor, c.currency) as amount, p.rule
 		from found_entries as e inner join found_postings as p using (entry_id) cross join set_company as c order by e.book_date, e.entry_id, p.line`},
-	{"rows booked, by account", `select s.account, coalesce(n.name, '') as name, s.role, major(sum(s.amount_minor)::bigint, any_value(o.currency)) as amount, sum(s.postings)::bigint as postings
+	{"rows booked, by account", ofDocuments, false, `select s.account, coalesce(n.name, '') as name, s.role, major(sum(s.amount_minor)::bigint, any_value(o.currency)) as amount, sum(s.postings)::bigint as postings
 		from class_sums as s inner join line_classes as c using (class_no) left join set_accounts as n using (account) cross join set_company as o
 		where c.payout_document in ({{documents}}) group by s.account, n.name, s.role order by s.account, s.role`},
-	{"corrected later", `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, r.run_id
+	{"corrected later", ofAnything, false, `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, r.run_id
 		from found_entries as e left join runs as r using (run_no) where e.corrects is not null order by e.book_date, e.entry_id`},
-	{bytesTitle, `select distinct x.of, b.sha256 as archive_sha256, x.locator, b.key, b.fetched_at
+	{bytesTitle, ofAnything, false, `select distinct x.of, b.sha256 as archive_sha256, x.locator, b.key, b.fetched_at
 		from found_bytes as x inner join blobs as b using (blob_id) order by x.of, x.locator`},
-	{"in the ERP", `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at from erp_documents as d
+	{"in the ERP", ofAnything, false, `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at from erp_documents as d
 		where d.document_id in ({{documents}}) or d.book in ({{documents}})
 			or exists (select 1 from found_postings as p where p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
 				and (d.document_id is null or d.document_id = p.document_id or d.document_id = p.book)) order by 1`},
-	{"on the bank statement", `select account, booked_date, currency, amount, payout_id, match_rule, difference, verdict, reference, text from recon.bank_lines
+	{"on the bank statement", ofDocuments, false, `select account, booked_date, currency, amount, payout_id, match_rule, difference, verdict, reference, text from recon.bank_lines
 		where line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents)) order by booked_date`},
-	{"what sets it apart in the proof", `select source, currency, since, until, document_id, reason, amount from kept_proof_differences where document_id in (select document_id from found_documents) order by since`},
-	{personTitle, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from found_exceptions order by opened_at, kind`},
+	{"what sets it apart in the proof", ofDocuments, false, `select source, currency, since, until, document_id, reason, amount from kept_proof_differences where document_id in (select document_id from found_documents) order by since`},
+	{personTitle, ofAnything, true, `select kind, document_id, currency, amount, reason, evidence, suggestion, status from found_exceptions order by opened_at, kind`},
 }
 
-// foundBytes are the places in the archive that what was found comes from.
-const foundBytes = `
-	select d.document_id as of, d.blob_id, coalesce(d.locator, '$') as locator from documents as d where d.document_id in ({{sold}})
+// The places in the archive that what was found comes from: lines, and documents with what the bank said of them.
+const (
+	bytesOfLines = `
+	select 'line ' || left(l.line_id::varchar, 8) as of, l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.place - b.first_rowid + 2)) as locator
+	from found_places as l inner join blobs as b using (blob_id)`
+	bytesOfDocuments = `
+	union
+	select d.document_id, d.blob_id, coalesce(d.locator, '$') from documents as d where d.document_id in ({{sold}})
 	union
 	select p.document_id, p.blob_id, coalesce(p.locator, '$') from payouts as p where p.has_header and p.document_id in (select document_id from found_documents)
-	union
-	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
-	from payout_lines as l inner join blobs as b using (blob_id)
-	where l.line_id in ({{lines}})
 	union
 	-- The row that paid a payout out carries the payout's own entry.
 	select 'line ' || left(l.line_id::varchar, 8), l.blob_id, coalesce(l.locator, 'row ' || coalesce(l.row_no, l.rowid - b.first_rowid + 2))
 	from payout_lines as l inner join blobs as b using (blob_id)
-	where l.line_id in (select line_id from found_booked where class_no in ({{classes}}))
+	where l.payout_id in ({{payouts}}) and l.line_id in (select line_id from found_booked where class_no in ({{classes}}))
 	union
 	select 'bank ' || left(r.line_id::varchar, 8), r.blob_id, r.locator from bank_rows as r
 	where r.line_id in (select m.line_id from bank_matches as m inner join payouts as p on p.source = m.source and p.payout_id = m.payout_id where p.document_id in (select document_id from found_documents))`
+)

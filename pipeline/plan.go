@@ -57,16 +57,23 @@ func (p *Project) voucherGroup() string {
 	return "case when p.book like '%/payout/%' then p.book || ' ' || p.book_date else " + sale + " end"
 }
 
-// unposted selects the postings that no voucher holds yet, of the pages in table pages.
-// What is posted of a page is said by the last run it went through.
-const unposted = `
-	from postings as p
-	semi join pages as g on g.book = p.book and g.book_date = p.book_date
-	left join (
-		select book, book_date, max(through_run) as through_run from erp_documents
-		where status in ('sent', 'posted') and scheme is null group by book, book_date
-	) as w on w.book = p.book and w.book_date = p.book_date
-	where p.run_no > coalesce(w.through_run, 0) and p.entry_id not in (select entry_id from erp_entries) and p.run_no >= (select coalesce(min(since), 0) from pages)`
+// Rows that vouchers are made of, each of n postings. Payout lines come by the million: those that settle a document name its
+// order and are read one by one, of the others the sums of their classes say all that a voucher does. Where some lines are in
+// documents of the ERP already, all are read one by one.
+var (
+	postingSums = `
+		select book, book_date, document_id, role, account, currency, country, rate_bp, amount_minor, 1 as n, run_no from posting_rows
+		union all
+		select book, book_date, document_id, role, account, currency, null, null, amount_minor, 1, run_no
+		from (` + sql.LinePostings("booked_lines", "line_classes") + `) where role = 'receivable'
+		union all
+		select c.payout_document, c.book_date, c.payout_document, s.role, s.account, case s.role when c.counter_role then coalesce(c.counter_currency, c.currency) else c.currency end,
+			null, null, s.amount_minor, s.postings, s.run_no
+		from class_sums as s inner join line_classes as c using (class_no) where s.role <> 'receivable'`
+	postingsAlone = `
+		select book, book_date, document_id, role, account, currency, country, rate_bp, amount_minor, 1 as n, run_no
+		from postings where entry_id not in (select entry_id from erp_entries)`
+)
 
 // replan plans the pages in table pages, inside a transaction. Payout lines are summed by
 // class before they become postings: they come by the million and a voucher has a row per account.
@@ -151,14 +158,30 @@ func (w *work) plan(ctx context.Context) (*Plan, error) {
 	sums := map[int]*AccountSum{}
 	byGroup := map[string]*load.Voucher{}
 	var order []string
-	err := w.db.Each(ctx, fmt.Sprintf(`
+	rows := postingSums
+	alone, err := w.db.Count(ctx, "select count(*) from erp_entries")
+	if err != nil {
+		return nil, err
+	}
+	if alone > 0 {
+		rows = postingsAlone
+	}
+	// What is posted of a page is said by the last run it went through.
+	err = w.db.Each(ctx, fmt.Sprintf(`
 		select voucher_group, any_value(book), any_value(currency), any_value(book_date), account, coalesce(country, ''), coalesce(rate_bp, -1),
-			sum(amount_minor)::bigint as amount, count(*), coalesce(min(ref), ''), coalesce(max(ref), ''), count(distinct ref), any_value(document_id)
+			sum(amount_minor)::bigint as amount, sum(n)::bigint, coalesce(min(ref), ''), coalesce(max(ref), ''), count(distinct ref), any_value(document_id)
 		from (
 			select %s as voucher_group, p.*, case when p.book like '%%/payout/%%' and p.role <> 'receivable' then null else coalesce(d.order_number, d.order_id, p.document_id) end as ref
-			%s)
+			from (%s) as p
+			semi join pages as g on g.book = p.book and g.book_date = p.book_date
+			left join (
+				select book, book_date, max(through_run) as through_run from erp_documents
+				where status in ('sent', 'posted') and scheme is null group by book, book_date
+			) as w on w.book = p.book and w.book_date = p.book_date
+			left join documents as d on d.document_id = p.document_id
+			where p.run_no > coalesce(w.through_run, 0))
 		group by voucher_group, account, coalesce(country, ''), coalesce(rate_bp, -1)
-		order by 4, 1, 5, 6, 7`, w.voucherGroup(), strings.Replace(unposted, "where p.run_no", "left join documents as d on d.document_id = p.document_id\n\twhere p.run_no", 1)),
+		order by 4, 1, 5, 6, 7`, w.voucherGroup(), rows),
 		func(scan func(...any) error) error {
 			var r row
 			if err := scan(&r.group, &r.book, &r.currency, &r.date, &r.account, &r.country, &r.rate, &r.amount, &r.count, &r.least, &r.most, &r.refs, &r.document); err != nil {

@@ -31,6 +31,23 @@ func LinePostings(lines, classes string) string {
 	return strings.NewReplacer("{{lines}}", lines, "{{classes}}", classes).Replace(read("schema/line_postings.sql"))
 }
 
+// ViewOf is the query of a public view that reads other tables instead: what the view says of rows that are at hand already,
+// without looking for them among all. tables are pairs, a table of the view's and what stands in for it. It panics where the
+// view does not read the table.
+func ViewOf(view string, tables ...string) string {
+	_, text, found := strings.Cut(read("marts/"+view+".sql"), "create or replace view recon."+view+" as\n")
+	text, _, ends := strings.Cut(text, ";\n\ncomment on view")
+	for i := 0; i < len(tables); i += 2 {
+		reads := "main." + tables[i] + " as "
+		found = found && strings.Contains(text, reads)
+		text = strings.ReplaceAll(text, reads, tables[i+1]+" as ")
+	}
+	if !found || !ends {
+		panic("view " + view + " reads otherwise than its query is asked for")
+	}
+	return text
+}
+
 // Macros returns the shared macros alone.
 func Macros() string { return read("schema/macros.sql") }
 

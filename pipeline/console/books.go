@@ -194,7 +194,7 @@ func (b *books) follow(ctx context.Context) {
 }
 
 func (b *books) shelve(ctx context.Context, st stamp) (*shelf, error) {
-	db, err := duck.Open(ctx, b.path(), duck.Options{ReadOnly: true, MemoryLimit: readerMemory, Sealed: true, Apart: true})
+	db, err := duck.Open(ctx, b.path(), duck.Options{ReadOnly: true, MemoryLimit: readerMemory, Sealed: true, Apart: true, Threads: 1})
 	if err != nil {
 		return nil, fmt.Errorf("the published ledger cannot be opened: %w", err)
 	}
@@ -250,6 +250,17 @@ func (s *shelf) with(ctx context.Context, fn func(*duck.DB) error) error {
 		return fn(db)
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// another lends one more connection if one is free, else nil; back gives it back. Nobody waits for it: who has one may be
+// waited for.
+func (s *shelf) another() (db *duck.DB, back func()) {
+	select {
+	case db := <-s.conns:
+		return db, func() { s.conns <- db }
+	default:
+		return nil, func() {}
 	}
 }
 

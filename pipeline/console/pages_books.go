@@ -8,8 +8,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/kvitt/kvitt/pipeline"
+	"github.com/kvitt/kvitt/sql"
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
@@ -238,18 +240,42 @@ const verdictsQuery = `
 	select verdict, sum(lines)::bigint as n, sum(net) as net from main.verdict_sums
 	where source = $source and payout_id = $id group by verdict order by n desc, verdict`
 
-const payoutLinesQuery = `
-	with asked as (
-		select * from recon.payout_lines where source = $source and payout_id = $id and ($verdict = '' or verdict = $verdict)
-		order by event_date, line_id limit 50 offset $offset::bigint
-	)
-	select a.*, d.kind as document_kind, d.order_number, d.event_date as document_date,
-		main.major(case d.kind when 'refund' then -d.amount_minor else d.amount_minor end, d.currency) as document_amount, d.currency as document_currency,
-		i.reason as issue, i.suggestion as issue_do
-	from asked as a
-	left join main.documents as d on d.document_id = a.matched_document
-	left join main.line_issues as i on i.line_id = a.line_id
-	order by a.event_date, a.line_id`
+// A payout's lines, by day. Which of them are on a page is asked of four columns of the table, and only what the view says of those
+// fifty is worked out; what a line's verdict is, the view alone knows. Names are written out, for only that narrows what is read,
+// and the source is compared, as another text, where the payout is the one: that spares reading it of all lines about.
+const (
+	placesQuery = `
+		select l.rowid as place from main.payout_lines as l cross join main.set_company as c
+		where l.payout_id = %s and l.source || '' = %s order by main.local_date(l.event_at, c.time_zone), l.line_id limit 50 offset %d`
+	verdictLinesQuery = `select * from recon.payout_lines where payout_id = %s and source = %s and verdict = %s order by event_date, line_id limit 50 offset %d`
+	payoutLinesQuery  = `
+		select a.*, d.kind as document_kind, d.order_number, d.event_date as document_date,
+			main.major(case d.kind when 'refund' then -d.amount_minor else d.amount_minor end, d.currency) as document_amount, d.currency as document_currency,
+			i.reason as issue, i.suggestion as issue_do
+		from (%s) as a
+		left join main.documents as d on d.document_id = a.matched_document
+		left join main.line_issues as i on i.line_id = a.line_id
+		order by a.event_date, a.line_id`
+)
+
+// linesOf returns a page of the lines of a payout, those with a verdict if it is not empty.
+func (s *shelf) linesOf(ctx context.Context, source, id, verdict string, offset int) ([]row, error) {
+	page := fmt.Sprintf(verdictLinesQuery, duck.Quote(id), duck.Quote(source), duck.Quote(verdict), offset)
+	if verdict == "" {
+		places, _, err := s.rows(ctx, fmt.Sprintf(placesQuery, duck.Quote(id), duck.Quote(source), offset), 0)
+		if err != nil || len(places) == 0 {
+			return nil, err
+		}
+		var list []string
+		for _, x := range places {
+			list = append(list, x["place"])
+		}
+		// As a table of places, not a list of them: for a list of rowids DuckDB reads every row.
+		page = sql.ViewOf("payout_lines", "payout_lines", "(select * from main.payout_lines where rowid in (select unnest(["+strings.Join(list, ", ")+"])))")
+	}
+	rows, _, err := s.rows(ctx, fmt.Sprintf(payoutLinesQuery, page), 0)
+	return rows, err
+}
 
 func (c *console) payout(w http.ResponseWriter, r *http.Request, v *view) error {
 	source, id := r.PathValue("source"), r.PathValue("id")
@@ -257,6 +283,16 @@ func (c *console) payout(w http.ResponseWriter, r *http.Request, v *view) error 
 	d := payoutData{Verdict: v.Query.Get("verdict")}
 	err := c.read(r.Context(), func(s *shelf) (err error) {
 		ctx := r.Context()
+		// Its lines take more than half of the time: they are asked for beside the rest.
+		var lines sync.WaitGroup
+		var failed error
+		lines.Go(func() { d.Lines, failed = s.linesOf(ctx, source, id, d.Verdict, v.offset()) })
+		defer func() {
+			lines.Wait()
+			if err == nil {
+				err = failed
+			}
+		}()
 		if d.Payout, err = s.one(ctx, payoutQuery, "source", source, "id", id); err != nil {
 			return err
 		}
@@ -273,10 +309,6 @@ func (c *console) payout(w http.ResponseWriter, r *http.Request, v *view) error 
 		if d.Verdicts, _, err = s.rows(ctx, verdictsQuery, 0, "source", source, "id", id); err != nil {
 			return err
 		}
-		if d.Lines, _, err = s.rows(ctx, payoutLinesQuery, 0, "source", source, "id", id, "verdict", d.Verdict, "offset", fmt.Sprint(v.offset())); err != nil {
-			return err
-		}
-		d.Pager = v.pager(len(d.Lines), len(d.Lines) == listLimit)
 		doc := d.Payout["document_id"]
 		if d.Vouchers, _, err = s.rows(ctx, "select erp_document_id, status, erp_number, amount, posted_at from recon.erp_documents where document_id = $doc order by posted_at", 0, "doc", doc); err != nil {
 			return err
@@ -287,6 +319,7 @@ func (c *console) payout(w http.ResponseWriter, r *http.Request, v *view) error 
 	if err != nil {
 		return err
 	}
+	d.Pager = v.pager(len(d.Lines), len(d.Lines) == listLimit)
 	c.render(w, v, "payout", d)
 	return nil
 }
@@ -376,7 +409,32 @@ const decidedQuery = `
 	from recon.decisions as d left join (select document_id, currency from main.documents union all select document_id, currency from main.payouts) as p using (document_id)
 	where d.exception_id = $id order by d.decided_at desc, d.decision_id desc limit 1`
 
-const exceptionQuery = `select x.*, opened_at::date as since, date_diff('day', opened_at, (select max(started_at) from main.runs)) as age from recon.exceptions as x where exception_id = $id::uuid`
+const exceptionQuery = `select x.*, opened_at::date as since, date_diff('day', opened_at, (select max(started_at) from main.runs)) as age from (%s) as x where exception_id = %s::uuid`
+
+// decided is the newest decision on an exception, nil where nobody has decided it: nearly always, and sooner known than what it says.
+func (s *shelf) decided(ctx context.Context, id string) (row, error) {
+	if has, err := s.one(ctx, "select 1 from main.decisions where exception_id = $id", "id", id); has == nil {
+		return nil, err
+	}
+	return s.one(ctx, decidedQuery, "id", id)
+}
+
+// lineAt finds a payout line by its ID, nil if there is none. Looking for one among all costs milliseconds: what is asked of it
+// after that is asked of the row at place.
+func (s *shelf) lineAt(ctx context.Context, id string) (row, error) {
+	return s.one(ctx, "select rowid as place, source, payout_id from main.payout_lines where line_id = "+duck.Quote(id)+"::uuid")
+}
+
+// exceptionAt is an exception, nil if there is none; line is the payout line that has its ID.
+func (s *shelf) exceptionAt(ctx context.Context, id string, line row) (row, error) {
+	place := "-1"
+	if line != nil {
+		place = line["place"]
+	}
+	q := duck.Quote(id)
+	return s.one(ctx, fmt.Sprintf(exceptionQuery, sql.ViewOf("exceptions", "payout_lines", "(select * from main.payout_lines where rowid = "+place+")",
+		"line_matches", "(select * from main.line_matches where line_id = "+q+"::uuid)"), q))
+}
 
 var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
@@ -387,12 +445,17 @@ func (c *console) exception(w http.ResponseWriter, r *http.Request, v *view) err
 		return none
 	}
 	d := exceptionData{CanDecide: c.Resolve != nil}
+	var line row
 	err := c.read(r.Context(), func(s *shelf) (err error) {
-		if d.X, err = s.one(r.Context(), exceptionQuery, "id", id); err != nil {
+		// An exception of a payout line is named like the line.
+		if line, err = s.lineAt(r.Context(), id); err != nil {
+			return err
+		}
+		if d.X, err = s.exceptionAt(r.Context(), id, line); err != nil {
 			return err
 		}
 		// What a decision settled is an exception no longer, and can be undone all the same.
-		decided, err := s.one(r.Context(), decidedQuery, "id", id)
+		decided, err := s.decided(r.Context(), id)
 		if err != nil {
 			return err
 		}
@@ -420,8 +483,8 @@ func (c *console) exception(w http.ResponseWriter, r *http.Request, v *view) err
 				return errShown
 			}
 		}
-		if d.X["line_id"] != "" {
-			p, err := s.one(r.Context(), "select source, payout_id from main.payout_lines where line_id = $id::uuid", "id", d.X["line_id"])
+		if of := d.X["line_id"]; of != "" {
+			p, err := s.lineAt(r.Context(), of)
 			if err != nil {
 				return err
 			}
@@ -449,7 +512,7 @@ func (c *console) exception(w http.ResponseWriter, r *http.Request, v *view) err
 		if err := c.read(r.Context(), func(s *shelf) error {
 			return s.with(r.Context(), func(db *duck.DB) (err error) {
 				d.Causes, err = c.Resolve.Causes(r.Context(), db, pipeline.KnownException{ID: id, Kind: d.X["kind"], Document: d.X["document_id"], Reason: d.X["reason"],
-					Evidence: d.X["evidence"], Suggestion: d.X["suggestion"], IsLine: d.X["line_id"] != ""})
+					Evidence: d.X["evidence"], Suggestion: d.X["suggestion"], IsLine: d.X["line_id"] != "", Place: line["place"]})
 				return err
 			})
 		}); err != nil {
@@ -580,7 +643,9 @@ func (s *shelf) story(ctx context.Context, c *console, ref string, large int64) 
 	}
 	var out []pipeline.Chapter
 	err = s.with(ctx, func(db *duck.DB) (err error) {
-		out, err = p.ExplainFrom(ctx, db, ref, pipeline.StoryLimits{Rows: listLimit, Causes: storyCauses, Large: large})
+		beside, back := s.another()
+		defer back()
+		out, err = p.ExplainFrom(ctx, db, beside, ref, pipeline.StoryLimits{Rows: listLimit, Causes: storyCauses, Large: large})
 		return err
 	})
 	return out, err

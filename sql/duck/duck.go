@@ -35,6 +35,9 @@ type Options struct {
 	// name open. DuckDB would hand out the one that is open, with its settings, and after the file was
 	// replaced still the one before. Only for a file that nobody writes to.
 	Apart bool
+	// Threads are how many a query is divided among; 0 is one per processor. Small ones cost a third less on one, which is
+	// that of who asks, so that several connections keep several processors busy.
+	Threads int
 }
 
 // ErrFull is returned when the disk has no room left. The instance is of no use afterwards.
@@ -114,6 +117,9 @@ func (db *DB) configure(ctx context.Context, o Options) error {
 	b.WriteString("set preserve_insertion_order = true; set autoinstall_known_extensions = false;" + inUTC)
 	if o.MemoryLimit != "" {
 		fmt.Fprintf(&b, "set memory_limit = %s;", Quote(o.MemoryLimit))
+	}
+	if o.Threads > 0 {
+		fmt.Fprintf(&b, "set threads = %d;", o.Threads)
 	}
 	if o.TempDir != "" {
 		fmt.Fprintf(&b, "set temp_directory = %s;", Quote(o.TempDir))
