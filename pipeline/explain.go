@@ -61,6 +61,9 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 	if ref == "" {
 		return nil, fmt.Errorf("%w: it is empty", ErrUnknownRef)
 	}
+	if _, id, ok := strings.Cut(ref, "/chargeback/"); ok && id != "" {
+		ref = id // recon.documents names a chargeback so, which is a payout's line: by its own ID, or the line's
+	}
 	if err := find(ctx, db, ref, false); err != nil {
 		return nil, err
 	}
