@@ -109,12 +109,11 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	return db, nil
 }
 
-const inUTC = "set timezone = 'UTC';"
-
 func (db *DB) configure(ctx context.Context, o Options) error {
 	var b strings.Builder
 	// The order of a file's rows is evidence: lineage counts on it.
-	b.WriteString("set preserve_insertion_order = true; set autoinstall_known_extensions = false;" + inUTC)
+	// Global: each connection has a time zone of its own, and that of one opened beside cannot be set once a reader is locked.
+	b.WriteString("set preserve_insertion_order = true; set autoinstall_known_extensions = false; set global timezone = 'UTC';")
 	if o.MemoryLimit != "" {
 		fmt.Fprintf(&b, "set memory_limit = %s;", Quote(o.MemoryLimit))
 	}
@@ -147,12 +146,7 @@ func (db *DB) Beside(ctx context.Context) (*DB, error) {
 	if err != nil {
 		return nil, classify(err)
 	}
-	x := &DB{Path: db.Path, conn: conn}
-	if err := x.Exec(ctx, inUTC); err != nil { // each connection has its own
-		conn.Close()
-		return nil, err
-	}
-	return x, nil
+	return &DB{Path: db.Path, conn: conn}, nil
 }
 
 // Close closes the connection, and the file if it is the first one.

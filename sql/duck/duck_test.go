@@ -15,6 +15,12 @@ import (
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
+// The machine of these tests is far from UTC.
+func TestMain(m *testing.M) {
+	os.Setenv("TZ", "Asia/Tokyo")
+	os.Exit(m.Run())
+}
+
 func open(t *testing.T, path string, o duck.Options) *duck.DB {
 	t.Helper()
 	db, err := duck.Open(context.Background(), path, o)
@@ -179,6 +185,34 @@ func TestSealedReader(t *testing.T) {
 }
 
 // A sealed writer reaches its own folders and no others.
+func TestConnectionsBesideAReaderThatIsLocked(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "l.duckdb")
+	w := open(t, path, duck.Options{})
+	run(t, w, "create table t (moment timestamp); insert into t values ('2026-03-01 23:30:00')")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, path, duck.Options{ReadOnly: true, Sealed: true, Apart: true})
+	beside, err := db.Beside(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beside.Close()
+	for name, x := range map[string]*duck.DB{"the first": db, "beside it": beside} {
+		got, err := x.Texts(ctx, "select (moment::timestamptz)::varchar from t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"2026-03-01 23:30:00+00"}, got); diff != "" {
+			t.Errorf("%s: a moment in UTC (-want +got):\n%s", name, diff)
+		}
+		if err := x.Exec(ctx, "set timezone = 'Asia/Tokyo'"); err == nil {
+			t.Errorf("%s: its time zone can be set", name)
+		}
+	}
+}
+
 func TestSealedWriterStaysInItsFolders(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	for _, d := range []string{dir, elsewhere} {
