@@ -286,11 +286,7 @@ func (s *staging) restageReport(src Source, b *archive.Blob) error {
 		if m.Stream != src.Connector.Inbox.Stream {
 			continue
 		}
-		text, err := modelText(src.Connector, m)
-		if err != nil {
-			return err
-		}
-		if err := s.takeRows(src, text, b.Seq); err != nil {
+		if err := s.takeRows(src, m, b.Seq); err != nil {
 			return fmt.Errorf("%s: %w", b.Key, err)
 		}
 	}

@@ -194,7 +194,7 @@ func (s *staging) reportModel(src Source, m extract.Model, row *blobRow) error {
 		return err
 	}
 	if known > 0 {
-		return s.takeRows(src, text, row.BlobID)
+		return s.takeRows(src, m, row.BlobID)
 	}
 	first, err := db.Count(s.ctx, "select count(*) from payout_lines")
 	if err != nil {
@@ -228,7 +228,11 @@ func (s *staging) reportModel(src Source, m extract.Model, row *blobRow) error {
 }
 
 // takeRows takes in the rows of the view raw by model, compared with those that are known.
-func (s *staging) takeRows(src Source, model string, blob int64) error {
+func (s *staging) takeRows(src Source, m extract.Model, blob int64) error {
+	model, err := modelText(src.Connector, m)
+	if err != nil {
+		return err
+	}
 	with := strings.NewReplacer("{{source}}", duck.Quote(src.Name), "{{model}}", "(\n"+model+"\n)", "{{blob}}", fmt.Sprint(blob))
 	if err := s.w.db.Exec(s.ctx, with.Replace(`create or replace temp table incoming as
 		select * exclude (row_no), row_number() over () + 1 as row_no
@@ -238,7 +242,7 @@ func (s *staging) takeRows(src Source, model string, blob int64) error {
 	if err := s.narrow(src, "payout_lines"); err != nil {
 		return err
 	}
-	return s.w.db.Exec(s.ctx, with.Replace(merges["payout_lines"]+headerless))
+	return s.mergeRows(src, m, "incoming")
 }
 
 // rejects holds every payout of a file with rows that are no CSV rows: nobody knows which
