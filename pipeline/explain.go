@@ -64,20 +64,22 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 	if _, id, ok := strings.Cut(ref, "/chargeback/"); ok && id != "" {
 		ref = id // recon.documents names a chargeback so, which is a payout's line: by its own ID, or the line's
 	}
-	if err := find(ctx, db, ref, false); err != nil {
+	f, lines, err := find(ctx, db, ref, false)
+	if err != nil {
 		return nil, err
 	}
 	if amount, day := amountAndDate(ref); day != "" {
 		if err := findByAmount(ctx, db, amount, day); err != nil {
 			return nil, err
 		}
-	}
-	f, err := countFound(ctx, db)
-	if err == nil && f == (howMany{}) {
-		// A reference written in another way than is looked for first: every one is made normal and compared.
-		if err = find(ctx, db, ref, true); err == nil {
-			f, err = countFound(ctx, db)
+		lines = ""
+		if f, err = countFound(ctx, db); err != nil {
+			return nil, err
 		}
+	}
+	if f == (howMany{}) {
+		// A reference written in another way than is looked for first: every one is made normal and compared.
+		f, lines, err = find(ctx, db, ref, true)
 	}
 	if err != nil {
 		return nil, err
@@ -85,7 +87,7 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 	if f == (howMany{}) {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownRef, ref)
 	}
-	names, err := nameFound(ctx, db, f)
+	names, err := nameFound(ctx, db, f, lines)
 	if err != nil {
 		return nil, err
 	}
@@ -223,18 +225,18 @@ func sameReference(column, ref string, thorough bool) []string {
 
 // find gathers everything that carries a reference, as documents and payout lines. Each way that something may
 // carry it is a scan of one column by a constant, which costs milliseconds where making a million references
-// normal costs half a second: that is done only when thorough.
-func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
+// normal costs half a second: that is done only when thorough. It says how many they are, and gives the lines as a list for in (…).
+func find(ctx context.Context, db *duck.DB, ref string, thorough bool) (f howMany, lines string, err error) {
 	q := duck.Quote(ref)
 	first, last := idRange(ref)
-	var documents, lines []string
+	var documents, places []string
 	exact := func(into *[]string, query string, columns ...string) {
 		for _, c := range columns {
 			*into = append(*into, query+" where "+c+" = "+q)
 		}
 	}
 	exact(&documents, "select document_id from documents", "document_id", "reference")
-	exact(&lines, "select line_id, rowid from payout_lines", "order_key", "event_key")
+	exact(&places, "select line_id, rowid from payout_lines", "order_key", "event_key")
 	documents = append(documents, "select document_id from payouts where "+q+" in (document_id, payout_id, bank_reference) or split_part(payout_id, '/', 2) = "+q)
 	if utf8.RuneCountInString(ref) >= 8 {
 		// What begins with it: up to the same with the last character there is behind it.
@@ -252,17 +254,17 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		documents = append(documents,
 			"select document_id from entry_rows where entry_id"+between+" and kind in ('delivery', 'refund', 'correction', 'payout', 'payout_residual')",
 			"select c.payout_document from booked_lines as b inner join line_classes as c using (class_no) where b.line_id"+between+" and c.kind = 'payout'")
-		lines = append(lines, "select line_id, rowid from payout_lines where line_id"+between)
+		places = append(places, "select line_id, rowid from payout_lines where line_id"+between)
 	}
 	for _, x := range []struct {
 		into          *[]string
 		query, column string
-	}{{&documents, "select document_id from documents", "order_number"}, {&lines, "select line_id, rowid from payout_lines", "order_reference"}} {
+	}{{&documents, "select document_id from documents", "order_number"}, {&places, "select line_id, rowid from payout_lines", "order_reference"}} {
 		for _, same := range sameReference(x.column, ref, thorough) {
 			*x.into = append(*x.into, x.query+" where "+same)
 		}
 	}
-	if err := db.Exec(ctx, `
+	if err = db.Exec(ctx, `
 		create or replace temp table found_vouchers as
 		select book, book_date, through_run, document_id from erp_documents where erp_document_id = `+q+` or erp_number = `+q+`;
 		create or replace temp table found_documents as
@@ -273,38 +275,72 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) error {
 		select p.document_id from posting_rows as p
 		inner join (select * from found_vouchers where document_id is null and not contains(book, '/payout/')) as v on v.book = p.book and v.book_date = p.book_date and p.run_no <= v.through_run;
 
-		create or replace temp table found_settling (line_id uuid);
 		create or replace temp table found_lines (line_id uuid, place bigint);
 		insert into found_lines
-		`+strings.Join(lines, "\nunion\n")); err != nil {
-		return err
+		`+strings.Join(places, "\nunion\n")); err != nil {
+		return f, "", err
 	}
-	// A document leads to the lines that settle it, a line to the documents it settles, a document to the rest of its order.
-	for _, step := range []struct{ from, typ, query string }{
-		{"select document_id from found_documents", "varchar", `insert into found_settling
-			select line_id from line_matches where document_id in ({{list}}) except select line_id from found_lines`},
-		{"select line_id::varchar from found_settling", "uuid", `insert into found_lines
-			select line_id, rowid from payout_lines where line_id in ({{list}})`},
-		{"select line_id::varchar from found_lines", "uuid", `insert into found_documents
-			select document_id from line_matches where line_id in ({{list}}) except select document_id from found_documents`},
-		{"select order_id from documents where document_id in (select document_id from found_documents) and order_id is not null", "varchar", `insert into found_documents
+	if f, err = countFound(ctx, db); err != nil {
+		return f, "", err
+	}
+	// A document leads to the lines that settle it, a line to the documents it settles, a document to the rest of its order. Where
+	// there is none of one, what follows from it is not asked for: a query that finds nothing costs half a millisecond all the same.
+	step := func(list, query string) (n int64, err error) {
+		if list == "" {
+			return 0, nil
+		}
+		return db.Affected(ctx, strings.ReplaceAll(query, "{{list}}", list))
+	}
+	if f.documents > 0 {
+		list, err := listed(ctx, db, "select document_id from found_documents", "varchar")
+		if err != nil {
+			return f, "", err
+		}
+		if err := db.Exec(ctx, "create or replace temp table found_settling (line_id uuid)"); err != nil {
+			return f, "", err
+		}
+		n, err := step(list, `insert into found_settling
+			select line_id from line_matches where document_id in ({{list}}) except select line_id from found_lines`)
+		if err == nil && n > 0 {
+			if list, err = listed(ctx, db, "select line_id::varchar from found_settling", "uuid"); err == nil {
+				n, err = step(list, "insert into found_lines select line_id, rowid from payout_lines where line_id in ({{list}})")
+			}
+		}
+		if err != nil {
+			return f, "", err
+		}
+		f.lines += n
+	}
+	if f.lines > 0 {
+		if lines, err = listed(ctx, db, linesFound, "uuid"); err != nil {
+			return f, "", err
+		}
+		n, err := step(lines, `insert into found_documents
+			select document_id from line_matches where line_id in ({{list}}) except select document_id from found_documents`)
+		if err != nil {
+			return f, "", err
+		}
+		f.documents += n
+	}
+	if f.documents > 0 {
+		list, err := listed(ctx, db, "select order_id from documents where document_id in (select document_id from found_documents) and order_id is not null", "varchar")
+		if err != nil {
+			return f, "", err
+		}
+		n, err := step(list, `insert into found_documents
 			select document_id from documents where order_id in ({{list}})
 				and (source, order_id) in (select (source, order_id) from documents where document_id in (select document_id from found_documents))
-			except select document_id from found_documents`},
-	} {
-		list, err := listed(ctx, db, step.from, step.typ)
+			except select document_id from found_documents`)
 		if err != nil {
-			return err
+			return f, "", err
 		}
-		if list == "" {
-			continue
-		}
-		if err := db.Exec(ctx, strings.ReplaceAll(step.query, "{{list}}", list)); err != nil {
-			return err
-		}
+		f.documents += n
 	}
-	return nil
+	return f, lines, nil
 }
+
+// linesFound is the query of the lines that were found.
+const linesFound = "select line_id::varchar from found_lines"
 
 // howMany documents and payout lines were found.
 type howMany struct{ documents, lines int64 }
@@ -327,14 +363,19 @@ func copyLines(ctx context.Context, db, beside *duck.DB) error {
 	return beside.Exec(ctx, query)
 }
 
-// nameFound returns what stands in queries for what was found, name by name.
-func nameFound(ctx context.Context, db *duck.DB, f howMany) ([]string, error) {
-	var names []string
+// nameFound returns what stands in queries for what was found, name by name; lines is their list where it is known.
+func nameFound(ctx context.Context, db *duck.DB, f howMany, lines string) ([]string, error) {
+	if lines == "" {
+		var err error
+		if lines, err = named(ctx, db, f.lines, linesFound, "uuid"); err != nil {
+			return nil, err
+		}
+	}
+	names := []string{"{{lines}}", lines}
 	for _, x := range []struct {
 		of               int64
 		name, query, typ string
 	}{
-		{f.lines, "{{lines}}", "select line_id::varchar from found_lines", "uuid"},
 		{f.documents, "{{documents}}", "select document_id from found_documents", "varchar"},
 		{f.documents, "{{sold}}", "select document_id from found_documents where document_id not in (select document_id from payouts)", "varchar"},
 		{f.documents, "{{unsettled}}", "select document_id from found_documents where document_id not in (select document_id from payouts where status = 'booked')", "varchar"},
