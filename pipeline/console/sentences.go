@@ -32,11 +32,28 @@ var swedishSentences = sync.OnceValue(func() *sentences {
 // as it is.
 func Swedish(text string) (string, bool) {
 	if len(text) > maxText {
-		return text, false
+		return swedishList(text)
 	}
 	r := reading{of: swedishSentences(), tries: maxTries, known: map[string]outcome{}}
 	out, n := r.read(text)
 	return out, n == 1 && r.tries >= 0
+}
+
+// swedishList is Swedish for a long text: a list with "; " between its parts, each a sentence by itself, as the rows are that a
+// payout delivered again lacks. Any other is shown as it is.
+func swedishList(text string) (string, bool) {
+	parts := strings.Split(text, "; ")
+	for i, part := range parts {
+		if len(part) > maxText {
+			return text, false
+		}
+		said, ok := Swedish(part)
+		if !ok {
+			return text, false
+		}
+		parts[i] = said
+	}
+	return strings.Join(parts, "; "), true
 }
 
 // Says is a sentence of the ledger in the view's language. Of several lines each is a sentence.

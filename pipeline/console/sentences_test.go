@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -243,5 +244,21 @@ func BenchmarkSays(b *testing.B) {
 		for _, r := range rows {
 			v.Says(r)
 		}
+	}
+}
+
+// A list is in Swedish however long it is, where each of its parts is a sentence; else it stays as it is.
+func TestALongListIsInSwedish(t *testing.T) {
+	var en, sv []string
+	for i := range 400 {
+		row := fmt.Sprintf("SALE %d %d.50 SEK", 10000+i, i)
+		en, sv = append(en, "gone: "+row), append(sv, "borta: "+row)
+	}
+	if got, ok := Swedish(strings.Join(en, "; ")); !ok || got != strings.Join(sv, "; ") {
+		t.Errorf("%v, %.200s", ok, got)
+	}
+	odd := strings.Join(append(en, "what nobody writes"), "; ")
+	if got, ok := Swedish(odd); ok || got != odd {
+		t.Errorf("%v, %.200s", ok, got)
 	}
 }
