@@ -47,6 +47,9 @@ type staging struct {
 	own         hand
 	only        string // a payout that is staged anew: nothing else of the bytes is taken in
 	side        side
+	// uneven: of a file, some is in the tables of facts and some is gathered. It is not to be committed so: where staging
+	// stands is before or after a record.
+	uneven bool
 }
 
 // A hand is a connection, with the connectors whose macros it has.
@@ -113,6 +116,7 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 		})
 		if err == nil {
 			err = s.side.forget(ctx)
+			w.Log.Debug("staged so far", "until", s.merged)
 		}
 	}
 	if err := errors.Join(err, w.db.Threads(context.WithoutCancel(ctx), 0)); err != nil {
@@ -131,7 +135,7 @@ func (w *work) newStaging(ctx context.Context) *staging {
 // takeSome stages records until there are no more or it is time to commit: what is replaced in a transaction, as temporary
 // tables are by every chunk, keeps its memory until then. A run that is cut off goes on after what was committed.
 func (s *staging) takeSome(next func() (archived, bool)) (done bool, err error) {
-	for s.sinceCommit = 0; s.sinceCommit < commitBytes; {
+	for s.sinceCommit = 0; s.sinceCommit < s.bound(commitBytes); {
 		rec, ok := next()
 		if !ok || rec.err == nil && s.until != nil && s.until(rec.Record) {
 			done = true
@@ -147,7 +151,12 @@ func (s *staging) takeSome(next func() (archived, bool)) (done bool, err error) 
 			return true, err
 		}
 		s.nextPos = rec.Next
-		if s.side.pending == nil && len(s.blobs) == 0 {
+		if s.uneven && s.sinceCommit >= s.bound(commitBytes) {
+			if err := s.flush(); err != nil {
+				return true, err
+			}
+		}
+		if s.side.pending == nil && len(s.blobs)+len(s.bodies) == 0 {
 			s.merged = rec.Next
 		}
 	}
@@ -250,13 +259,17 @@ func wholeOrNull(n *int64) any {
 	return *n
 }
 
+// bound is so many bytes, or what the project sets instead.
+func (s *staging) bound(bytes int64) int64 {
+	if s.w.Chunk > 0 {
+		return min(bytes, int64(s.w.Chunk))
+	}
+	return bytes
+}
+
 // full reports whether what is gathered is enough to be staged.
 func (s *staging) full() bool {
-	limit := chunkBytes
-	if s.w.Chunk > 0 {
-		limit = s.w.Chunk
-	}
-	return s.size > limit || s.size > pageBytes && s.size > longAnswer*len(s.bodies)
+	return int64(s.size) > s.bound(chunkBytes) || s.size > pageBytes && s.size > longAnswer*len(s.bodies)
 }
 
 // newBody is an answer as its models read it: a sequence of answers is one.
@@ -286,7 +299,7 @@ func asObject(seq []byte) []byte {
 // chunk stages the answers gathered so far, or begins to when there is a chunk of them: what they say is then taken apart
 // beside what comes before them.
 func (s *staging) chunk() error {
-	if s.full() {
+	if s.full() && !s.uneven {
 		if ok, err := s.aside(); ok || err != nil {
 			return err
 		}
@@ -322,7 +335,7 @@ func (s *staging) flush() error {
 	return nil
 }
 
-func (s *staging) gatherAnew() { s.blobs, s.bodies, s.keys, s.size = nil, nil, nil, 0 }
+func (s *staging) gatherAnew() { s.blobs, s.bodies, s.keys, s.size, s.uneven = nil, nil, nil, 0, false }
 
 // malformed holds the answers that are no JSON.
 func (s *staging) malformed(src Source, broken string) error {
