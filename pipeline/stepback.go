@@ -12,7 +12,9 @@ import (
 // A run is in nobody's hurry, and people who ask the books are: as soon as somebody reads the published ledger, the run
 // gives its processors up to them. It stays so until it ends, for a priority can be lowered by anyone and raised by few.
 const (
-	readersFirst = 10 // nice
+	// readersFirst is as nice as can be: with 10, on two processors, an explanation took 1.6 times as long while a run was
+	// writing as else; with 19 it takes 1.1 times as long. The run takes what time is left over, mostly all of it.
+	readersFirst = 19
 	lookEvery    = 50 * time.Millisecond
 )
 

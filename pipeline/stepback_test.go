@@ -12,13 +12,21 @@ import (
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
-// TestAReaderInAnotherProcessIsSeen: DuckDB's own lock tells a run that somebody reads, and nothing of ours need be held.
+// TestAReaderInAnotherProcessIsSeen: so is one whose process has read the file elsewhere too, and closed it there.
 func TestAReaderInAnotherProcessIsSeen(t *testing.T) {
 	ctx := context.Background()
 	if path := os.Getenv("KVITT_TEST_READ"); path != "" {
-		db, err := duck.Open(ctx, path, duck.Options{ReadOnly: true})
+		apart := os.Getenv("KVITT_TEST_APART") != ""
+		db, err := duck.Open(ctx, path, duck.Options{ReadOnly: true, Apart: apart})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if apart {
+			if other, err := duck.Open(ctx, path, duck.Options{ReadOnly: true, Apart: true}); err != nil {
+				t.Fatal(err)
+			} else if err := other.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		fmt.Println("open")
 		bufio.NewReader(os.Stdin).ReadString('\n')
@@ -39,30 +47,32 @@ func TestAReaderInAnotherProcessIsSeen(t *testing.T) {
 	if isRead(path) || isRead(path+".none") {
 		t.Error("nobody reads it")
 	}
-	cmd := exec.Command(os.Args[0], "-test.run", "^TestAReaderInAnotherProcessIsSeen$")
-	cmd.Env = append(os.Environ(), "KVITT_TEST_READ="+path)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "open\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	if !isRead(path) {
-		t.Error("another process reads it, and that is not seen")
-	}
-	in.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	if isRead(path) {
-		t.Error("nobody reads it any more")
+	for _, apart := range []string{"", "apart"} {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestAReaderInAnotherProcessIsSeen$")
+		cmd.Env = append(os.Environ(), "KVITT_TEST_READ="+path, "KVITT_TEST_APART="+apart)
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "open\n" {
+			t.Fatalf("%q, %v", line, err)
+		}
+		if !isRead(path) {
+			t.Errorf("another process reads it (apart %q), and that is not seen", apart)
+		}
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if isRead(path) {
+			t.Error("nobody reads it any more")
+		}
 	}
 }

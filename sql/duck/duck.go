@@ -61,13 +61,19 @@ type DB struct {
 	Path string
 	pool *sql.DB
 	conn *sql.Conn
+	held *os.File // locked while a file that is opened apart is read
 }
 
 // Open opens or creates the file at path; "" is a database in memory.
 //
 // Errors: ErrUnusable, ErrFull.
-func Open(ctx context.Context, path string, o Options) (*DB, error) {
-	dsn := path
+func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
+	db, dsn := &DB{Path: path}, path
+	defer func() {
+		if err != nil {
+			db.letGo()
+		}
+	}()
 	if o.ReadOnly {
 		dsn += "?access_mode=READ_ONLY"
 	}
@@ -84,12 +90,13 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 			defer os.Remove(alias)
 			dsn = alias + strings.TrimPrefix(dsn, path)
 		}
+		db.held = hold(alias)
 	}
 	connector, err := duckdb.NewConnector(dsn, nil)
 	if err != nil {
 		return nil, fmt.Errorf("duck: %s: %w: %w", path, ErrUnusable, classify(err))
 	}
-	db := &DB{Path: path, pool: sql.OpenDB(connector)}
+	db.pool = sql.OpenDB(connector)
 	db.pool.SetMaxOpenConns(4) // one, and those of Beside
 	if db.conn, err = db.pool.Conn(ctx); err != nil {
 		db.pool.Close()
@@ -157,7 +164,15 @@ func (db *DB) Close() error {
 			err = e
 		}
 	}
+	db.letGo()
 	return classify(err)
+}
+
+func (db *DB) letGo() {
+	if db.held != nil {
+		db.held.Close()
+		db.held = nil
+	}
 }
 
 // Exec runs one or more statements. Parameters are named: $source takes Named("source", …).
