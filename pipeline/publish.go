@@ -218,7 +218,9 @@ func (w *work) writeSegments(ctx context.Context, segments []segment, sums map[s
 	var mu sync.Mutex
 	var writers sync.WaitGroup
 	for _, db := range []*duck.DB{w.db, beside} {
-		writers.Go(func() {
+		writers.Add(1)
+		goAlike(func() {
+			defer writers.Done()
 			for s := range next {
 				began := w.Wall()
 				files, err := w.writeSegment(ctx, db, s)
@@ -428,10 +430,10 @@ func replaceWithCopy(src, dst string) (sum string, err error) {
 		err error
 	}
 	done := make(chan summed, 1)
-	go func() {
+	goAlike(func() {
 		sum, err := fileSum(src)
 		done <- summed{sum, err}
-	}()
+	})
 	_, err = io.Copy(out, in)
 	s := <-done
 	if err = errors.Join(err, s.err); err != nil {

@@ -25,7 +25,7 @@ func (s *staging) ahead(ctx context.Context, after archive.Position) iter.Seq[ar
 	return func(yield func(archived) bool) {
 		ctx, stop := context.WithCancel(ctx)
 		read, room := make(chan archived, 1024), semaphore.NewWeighted(aheadBytes)
-		go func() {
+		goAlike(func() {
 			defer close(read)
 			for rec, err := range s.w.arch.Records(ctx, after) {
 				r := archived{Record: rec, err: err}
@@ -44,7 +44,7 @@ func (s *staging) ahead(ctx context.Context, after archive.Position) iter.Seq[ar
 					return
 				}
 			}
-		}()
+		})
 		defer func() {
 			stop()
 			for range read { // until nobody reads the archive any more

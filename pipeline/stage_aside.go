@@ -62,7 +62,7 @@ func (s *staging) aside() (bool, error) {
 		}
 	}
 	bodies := s.bodies
-	go func() { u.done <- s.side.hand.takeApart(s.ctx, u, models, bodies) }()
+	goAlike(func() { u.done <- s.side.hand.takeApart(s.ctx, u, models, bodies) })
 	s.side.pending = u
 	s.gatherAnew()
 	if before != nil {

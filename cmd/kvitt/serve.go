@@ -377,14 +377,14 @@ func (s *server) scheduled(ctx context.Context, due []schedule.Job) error {
 }
 
 // run is one run of the whole pipeline, told to those who want to know.
-func (s *server) run(ctx context.Context, command string, sel pipeline.Selection) (pipeline.Result, error) {
+func (s *server) run(ctx context.Context, command string, sel pipeline.Selection) (res pipeline.Result, err error) {
 	s.metrics.Running(true)
 	s.busy.Store(true)
 	defer func() { s.metrics.Running(false); s.busy.Store(false) }()
 	p := s.project(s.cfg)
 	p.Log = s.log
 	p.Progress = nil
-	res, err := p.Run(ctx, command, sel, p.AutoPost)
+	pipeline.InNoHurry(func() { res, err = p.Run(ctx, command, sel, p.AutoPost) })
 	if errors.Is(err, pipeline.ErrLocked) {
 		return res, fmt.Errorf("%w: %w", schedule.ErrBusy, err)
 	}
