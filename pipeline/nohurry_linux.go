@@ -2,20 +2,42 @@ package pipeline
 
 import (
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
-// InNoHurry runs fn and gives way to everything else in the process, as a run that kvitt serve begins does to those who look
-// at its pages. A thread's priority can be lowered by anyone and raised by few: fn has a thread of its own, which ends with
-// it. The threads that DuckDB starts for it, one set for each database, are as patient as the one that starts them.
+// inNoHurry is how nice a run of kvitt serve is as long as nobody asks for a page: hardly, but its threads are known by it.
+const inNoHurry = 1
+
+// patient counts what InNoHurry is running.
+var patient atomic.Int32
+
+// InNoHurry runs fn, which gives way to the rest of the process when GiveWay says so, as a run that kvitt serve begins does to
+// those who look at its pages. A thread's priority can be lowered by anyone and raised by few: fn has a thread of its own,
+// which ends with it. The threads that DuckDB starts for it, one set for each database, have the priority of the one that
+// starts them.
 func InNoHurry(fn func()) {
+	if now, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Getpid()); err != nil || now < 20 {
+		fn() // the whole process gives way to others: there is nobody in a hurry here
+		return
+	}
+	patient.Add(1)
+	defer patient.Add(-1)
 	done := make(chan struct{})
-	goPatient(readersFirst, func() {
+	goPatient(inNoHurry, func() {
 		defer close(done)
 		fn()
 	})
 	<-done
+}
+
+// GiveWay lowers the priority of what InNoHurry is running, until it ends. It is to be called whenever somebody is in a hurry:
+// what is running may have started threads since.
+func GiveWay() {
+	if patient.Load() > 0 {
+		_ = beNice(readersFirst, func(now int) bool { return now == inNoHurry })
+	}
 }
 
 // goAlike is go, with the priority of whoever calls it.

@@ -343,8 +343,9 @@ func (b *books) fresh(ctx context.Context) {
 	}
 }
 
-// read opens the books for fn.
+// read opens the books for fn, before which a run in this process steps back.
 func (c *console) read(ctx context.Context, fn func(*shelf) error) error {
+	pipeline.GiveWay()
 	sh, err := c.books.open(ctx, false)
 	if err != nil {
 		return err

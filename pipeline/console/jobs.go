@@ -74,8 +74,10 @@ func (c *console) start(w http.ResponseWriter, r *http.Request, v *view, title, 
 	p.Log = slog.New(jobLog{j, v, p.Log.Handler()})
 	row := v.row
 	v.row.Outcome = "begun"
-	go pipeline.InNoHurry(func() {
-		says, err := c.guard(func() (string, error) { return work(c.Context, p, j) })
+	go func() {
+		var says string
+		var err error
+		pipeline.InNoHurry(func() { says, err = c.guard(func() (string, error) { return work(c.Context, p, j) }) })
 		if err != nil {
 			row.Outcome = "failed: " + short(err.Error(), 300)
 		} else {
@@ -86,7 +88,7 @@ func (c *console) start(w http.ResponseWriter, r *http.Request, v *view, title, 
 		j.mu.Lock()
 		j.ended, j.err, j.says, j.now = c.Wall(), err, says, ""
 		j.mu.Unlock()
-	})
+	}()
 	http.Redirect(w, r, "/jobs/"+j.ID, http.StatusSeeOther)
 	return nil
 }
