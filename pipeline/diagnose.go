@@ -43,6 +43,7 @@ type KnownException struct {
 	ID, Kind, Document, Reason, Evidence, Suggestion string
 	IsLine                                           bool   // it is about a payout line
 	Place                                            string // that line's rowid in payout_lines, as far as is known; "": it is looked for
+	lines                                            string // a table with the line as payout_lines has it, where there is one
 }
 
 const knownColumns = "exception_id::varchar, kind, document_id, coalesce(reason, ''), coalesce(evidence, ''), coalesce(suggestion, ''), line_id is not null"
@@ -56,7 +57,7 @@ func (x *KnownException) into() []any {
 func (x *KnownException) Causes(ctx context.Context, db *duck.DB) ([]transform.Cause, error) {
 	switch {
 	case x.IsLine:
-		f, sought, err := lineFacts(ctx, db, x.ID, x.Place)
+		f, sought, err := lineFacts(ctx, db, x.ID, x.Place, x.lines)
 		if err != nil {
 			return nil, err
 		}
@@ -234,31 +235,34 @@ func abs(n int64) int64 { return max(n, -n) }
 
 // lineFacts gathers what is known of a payout line; sought is false for one that looks for no document. What the line says is written
 // into what is asked for next: only that narrows what DuckDB reads of a table of millions.
-func lineFacts(ctx context.Context, db *duck.DB, id, place string) (f transform.LineFacts, sought bool, err error) {
+func lineFacts(ctx context.Context, db *duck.DB, id, place, lines string) (f transform.LineFacts, sought bool, err error) {
 	given := place != ""
-	if !given {
+	if lines == "" && !given {
 		found, err := db.Texts(ctx, "select rowid::varchar from payout_lines where line_id = "+duck.Quote(id)+"::uuid")
 		if err != nil || len(found) == 0 {
 			return f, false, err
 		}
 		place = found[0]
 	}
+	if lines == "" {
+		lines = "(select * from payout_lines where rowid = " + place + ")"
+	}
 	var at, newest duck.NullTime
 	var kind, refs string
 	found, err := db.One(ctx, `select l.line_id::varchar, l.source, l.payout_id, l.currency, coalesce(w.kind, ''),
 			case when w.kind = 'sale' and l.gross_minor > 0 then 'delivery' when w.kind = 'refund' and l.gross_minor < 0 then 'refund' else '' end,
 			abs(l.gross_minor), l.event_at, coalesce(l.order_reference, ''), coalesce(l.order_key, ''), coalesce(l.event_key, ''), coalesce(l.row_off_minor, 0), coalesce(l.other_references, '')
-		from payout_lines as l
+		from `+lines+` as l
 		inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
 		left join line_words as w on w.source = l.source and coalesce(p.booked_run, 2147483647) between w.from_run and coalesce(w.to_run, 2147483647)
 			and w.provider_type is not distinct from l.provider_type and w.provider_detail is not distinct from l.provider_detail
-		where l.rowid = `+place+` and l.line_id = `+duck.Quote(id)+`::uuid
+		where l.line_id = `+duck.Quote(id)+`::uuid
 		limit 1`, nil, &f.Line, &f.Source, &f.Payout, &f.Currency, &kind, &f.Settles, &f.Amount, &at, &f.Reference, &f.Order, &f.Event, &f.RowOff, &refs)
 	if err != nil {
 		return f, false, err
 	}
 	if !found && given {
-		return lineFacts(ctx, db, id, "") // a copy that was published since may have it elsewhere
+		return lineFacts(ctx, db, id, "", "") // a copy that was published since may have it elsewhere
 	}
 	if kind != "sale" && kind != "refund" {
 		return f, false, nil

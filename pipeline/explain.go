@@ -506,16 +506,18 @@ func amountAndDate(ref string) (amount, day string) {
 
 // findByAmount adds what has an amount within three days of a date.
 func findByAmount(ctx context.Context, db *duck.DB, amount, day string) error {
-	return db.Exec(ctx, `
+	asked := []any{duck.Named("amount", amount), duck.Named("day", day)}
+	return errors.Join(
+		db.Exec(ctx, `
 		insert into found_documents
 		select document_id from recon.documents where abs(amount) = $amount::decimal(18, 2) and event_date between $day::date - 3 and $day::date + 3 and kind <> 'chargeback'
-		except select document_id from found_documents;
+		except select document_id from found_documents`, asked...),
+		db.Exec(ctx, `
 		insert into found_lines
-		select l.line_id from payout_lines as l inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
+		select l.line_id, l.rowid from payout_lines as l inner join payouts as p on p.source = l.source and p.payout_id = l.payout_id
 		where (abs(major(l.gross_minor, l.currency)) = $amount::decimal(18, 2) or abs(major(l.net_minor, l.currency)) = $amount::decimal(18, 2))
 			and (p.paid_date between $day::date - 3 and $day::date + 3 or l.event_at::date between $day::date - 3 and $day::date + 3)
-			and l.line_id not in (select line_id from found_lines)`,
-		duck.Named("amount", amount), duck.Named("day", day))
+			and l.line_id not in (select line_id from found_lines)`, asked...))
 }
 
 // maxDiagnosed is how many exceptions of one story are looked into.
@@ -529,10 +531,10 @@ func causes(ctx context.Context, db *duck.DB, most int) (duck.Table, error) {
 		known KnownException
 	}
 	var found []open
-	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), coalesce(place::varchar, ''), `+knownColumns+`
-		from found_exceptions left join found_lines using (line_id) where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
-		var o open
-		if err := scan(append([]any{&o.about, &o.known.Place}, o.known.into()...)...); err != nil {
+	if err := db.Each(ctx, `select document_id || coalesce(', ' || order_reference, ''), `+knownColumns+`
+		from found_exceptions where status = 'open' order by opened_at, kind, exception_id limit `+fmt.Sprint(most), func(scan func(...any) error) error {
+		o := open{known: KnownException{lines: "found_payout_lines"}}
+		if err := scan(append([]any{&o.about}, o.known.into()...)...); err != nil {
 			return err
 		}
 		found = append(found, o)

@@ -175,7 +175,7 @@ func (db *DB) letGo() {
 	}
 }
 
-// Exec runs one or more statements. Parameters are named: $source takes Named("source", …).
+// Exec runs one or more statements. Parameters, which only the last of them may have, are named: $source takes Named("source", …).
 func (db *DB) Exec(ctx context.Context, query string, args ...any) error {
 	_, err := db.conn.ExecContext(ctx, query, args...)
 	return wrap(err, query)
