@@ -64,7 +64,7 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 	if _, id, ok := strings.Cut(ref, "/chargeback/"); ok && id != "" {
 		ref = id // recon.documents names a chargeback so, which is a payout's line: by its own ID, or the line's
 	}
-	f, lines, err := find(ctx, db, ref, false)
+	f, lines, err := find(ctx, db, beside, ref, false)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 	}
 	if f == (howMany{}) {
 		// A reference written in another way than is looked for first: every one is made normal and compared.
-		f, lines, err = find(ctx, db, ref, true)
+		f, lines, err = find(ctx, db, beside, ref, true)
 	}
 	if err != nil {
 		return nil, err
@@ -225,8 +225,9 @@ func sameReference(column, ref string, thorough bool) []string {
 
 // find gathers everything that carries a reference, as documents and payout lines. Each way that something may
 // carry it is a scan of one column by a constant, which costs milliseconds where making a million references
-// normal costs half a second: that is done only when thorough. It says how many they are, and gives the lines as a list for in (…).
-func find(ctx context.Context, db *duck.DB, ref string, thorough bool) (f howMany, lines string, err error) {
+// normal costs half a second: that is done only when thorough. With another connection beside db, lines are looked for there
+// meanwhile. It says how many they are, and gives the lines as a list for in (…).
+func find(ctx context.Context, db, beside *duck.DB, ref string, thorough bool) (f howMany, lines string, err error) {
 	q := duck.Quote(ref)
 	first, last := idRange(ref)
 	var documents, places []string
@@ -264,7 +265,14 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) (f howMan
 			*x.into = append(*x.into, x.query+" where "+same)
 		}
 	}
-	if err = db.Exec(ctx, `
+	findLines := func(db *duck.DB) error {
+		return db.Exec(ctx, "create or replace temp table found_lines (line_id uuid, place bigint); insert into found_lines "+strings.Join(places, "\nunion\n"))
+	}
+	apart := make(chan error, 1)
+	if beside != nil {
+		go func() { apart <- findLines(beside) }()
+	}
+	err = db.Exec(ctx, `
 		create or replace temp table found_vouchers as
 		select book, book_date, through_run, document_id from erp_documents where erp_document_id = `+q+` or erp_number = `+q+`;
 		create or replace temp table found_documents as
@@ -273,11 +281,13 @@ func find(ctx context.Context, db *duck.DB, ref string, thorough bool) (f howMan
 		select coalesce(document_id, book) from found_vouchers where document_id is not null or contains(book, '/payout/')
 		union
 		select p.document_id from posting_rows as p
-		inner join (select * from found_vouchers where document_id is null and not contains(book, '/payout/')) as v on v.book = p.book and v.book_date = p.book_date and p.run_no <= v.through_run;
-
-		create or replace temp table found_lines (line_id uuid, place bigint);
-		insert into found_lines
-		`+strings.Join(places, "\nunion\n")); err != nil {
+		inner join (select * from found_vouchers where document_id is null and not contains(book, '/payout/')) as v on v.book = p.book and v.book_date = p.book_date and p.run_no <= v.through_run`)
+	if beside == nil {
+		err = errors.Join(err, findLines(db))
+	} else if err = errors.Join(err, <-apart); err == nil {
+		err = copyLines(ctx, beside, db)
+	}
+	if err != nil {
 		return f, "", err
 	}
 	if f, err = countFound(ctx, db); err != nil {
@@ -350,9 +360,9 @@ func countFound(ctx context.Context, db *duck.DB) (f howMany, err error) {
 	return f, err
 }
 
-// copyLines makes db's table found_lines on beside too.
-func copyLines(ctx context.Context, db, beside *duck.DB) error {
-	rows, err := db.Texts(ctx, "select concat('(', chr(39), line_id, chr(39), '::uuid, ', place, ')') from found_lines")
+// copyLines makes the table found_lines of one connection on another too.
+func copyLines(ctx context.Context, from, to *duck.DB) error {
+	rows, err := from.Texts(ctx, "select concat('(', chr(39), line_id, chr(39), '::uuid, ', place, ')') from found_lines")
 	if err != nil {
 		return err
 	}
@@ -360,7 +370,7 @@ func copyLines(ctx context.Context, db, beside *duck.DB) error {
 	if len(rows) > 0 {
 		query += "; insert into found_lines values " + strings.Join(rows, ", ")
 	}
-	return beside.Exec(ctx, query)
+	return to.Exec(ctx, query)
 }
 
 // nameFound returns what stands in queries for what was found, name by name; lines is their list where it is known.
