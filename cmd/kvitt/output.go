@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,22 +26,35 @@ func (a *app) show(t duck.Table) error {
 	return writeTable(a.stdout, t, maxWidth)
 }
 
-// writeTable writes t as columns. When it is wider than limit (0: any width will do), the
-// widest texts are cut; numbers never are.
+// writeTable writes t as columns. When it is wider than limit (0: any width will do), names that are wider than what is below
+// them take two lines, and then the widest texts are cut; numbers and dates never are.
 func writeTable(w io.Writer, t duck.Table, limit int) error {
-	widths := make([]int, len(t.Columns))
-	for i, c := range t.Columns {
-		widths[i] = utf8.RuneCountInString(c)
-	}
 	rows := make([][]string, len(t.Rows))
+	values := make([]int, len(t.Columns)) // the widest of each column
+	whole := slices.Clone(t.Numeric)
+	for i := range whole {
+		whole[i] = whole[i] || len(rows) > 0
+	}
 	for r, row := range t.Rows {
 		rows[r] = make([]string, len(row))
 		for i, c := range row {
-			rows[r][i] = strings.Join(strings.Fields(c.Text), " ")
-			widths[i] = max(widths[i], utf8.RuneCountInString(rows[r][i]))
+			s := strings.Join(strings.Fields(c.Text), " ")
+			rows[r][i], values[i] = s, max(values[i], utf8.RuneCountInString(s))
+			whole[i] = whole[i] && (t.Numeric[i] || s == "" || dayForm.MatchString(s))
 		}
 	}
-	fit(widths, t.Columns, t.Numeric, limit)
+	heads := [][]string{nil, slices.Clone(t.Columns)}
+	widths := widthsOf(heads, values)
+	if limit > 0 && sum(widths) > limit {
+		heads[0] = make([]string, len(t.Columns))
+		for i, c := range t.Columns {
+			if whole[i] && utf8.RuneCountInString(c) > values[i] {
+				heads[0][i], heads[1][i] = broken(c)
+			}
+		}
+		widths = widthsOf(heads, values)
+	}
+	fit(widths, t.Columns, whole, limit)
 	for _, row := range rows {
 		for i, s := range row {
 			if utf8.RuneCountInString(s) > widths[i] {
@@ -63,8 +78,13 @@ func writeTable(w io.Writer, t duck.Table, limit int) error {
 		_, err := fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
 		return err
 	}
-	if err := line(t.Columns); err != nil {
-		return err
+	for _, h := range heads {
+		if strings.Join(h, "") == "" {
+			continue
+		}
+		if err := line(h); err != nil {
+			return err
+		}
 	}
 	for _, r := range rows {
 		if err := line(r); err != nil {
@@ -72,6 +92,40 @@ func writeTable(w io.Writer, t duck.Table, limit int) error {
 		}
 	}
 	return nil
+}
+
+// dayForm is how days and moments begin.
+var dayForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}\b`)
+
+// broken is a name in two lines of about the same width; one that has no parts is below.
+func broken(name string) (first, second string) {
+	at := -1
+	for i, c := range name {
+		if c == '_' && (at < 0 || max(i+1, len(name)-i-1) < max(at+1, len(name)-at-1)) {
+			at = i
+		}
+	}
+	return name[:at+1], name[at+1:]
+}
+
+// widthsOf are the widths that columns want.
+func widthsOf(heads [][]string, values []int) []int {
+	out := slices.Clone(values)
+	for _, h := range heads {
+		for i, c := range h {
+			out[i] = max(out[i], utf8.RuneCountInString(c))
+		}
+	}
+	return out
+}
+
+// sum is the width of a line of columns.
+func sum(widths []int) int {
+	total := 2 * (len(widths) - 1)
+	for _, n := range widths {
+		total += n
+	}
+	return total
 }
 
 func writeJSON(w io.Writer, t duck.Table) error {
@@ -121,18 +175,16 @@ func writeCSV(w io.Writer, t duck.Table) error {
 	return c.Error()
 }
 
-// fit takes from the widest text columns until all fit into limit; a column keeps room for its name.
-func fit(widths []int, columns []string, numeric []bool, limit int) {
-	for limit > 0 {
-		total := 2 * (len(widths) - 1)
+// fit takes from the widest columns that need not stay whole until all fit into limit; a column keeps room for its name.
+func fit(widths []int, columns []string, whole []bool, limit int) {
+	for limit > 0 && sum(widths) > limit {
 		widest := -1
 		for i, n := range widths {
-			total += n
-			if !numeric[i] && n > max(8, utf8.RuneCountInString(columns[i])) && (widest < 0 || n > widths[widest]) {
+			if !whole[i] && n > max(8, utf8.RuneCountInString(columns[i])) && (widest < 0 || n > widths[widest]) {
 				widest = i
 			}
 		}
-		if total <= limit || widest < 0 {
+		if widest < 0 {
 			return
 		}
 		widths[widest]--
