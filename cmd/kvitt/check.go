@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -106,7 +107,18 @@ func (a *app) checks(ctx context.Context, cfg *config.Config, p *pipeline.Projec
 			add(f.Light, f.What, "%s", f.Says)
 		}
 	}
-	for _, s := range p.Sources {
+	said := make([]verdict, len(p.Sources)) // one that does not answer is asked for a while: all are asked at the same time
+	var asked sync.WaitGroup
+	for i, s := range p.Sources {
+		if s.Inbox == "" && !offline {
+			asked.Go(func() {
+				light, says := greet(ctx, s, a.clock())
+				said[i] = verdict{light, s.Name, says}
+			})
+		}
+	}
+	asked.Wait()
+	for i, s := range p.Sources {
 		switch {
 		case s.Inbox != "":
 			if st, err := os.Stat(s.Inbox); err != nil || !st.IsDir() {
@@ -119,8 +131,7 @@ func (a *app) checks(ctx context.Context, cfg *config.Config, p *pipeline.Projec
 		case offline:
 			add("yellow", s.Name, "not asked (--offline)")
 		default:
-			light, says := greet(ctx, s, a.clock())
-			add(light, s.Name, "%s", says)
+			out = append(out, said[i])
 		}
 	}
 	return out
