@@ -86,7 +86,7 @@ type blobRow struct {
 type jsonBody struct {
 	BlobID int64
 	Key    string
-	Body   string
+	Body   []byte
 	Whole  bool // an object or an array, by how it begins
 }
 
@@ -362,7 +362,7 @@ func newBody(b *archive.Blob, body []byte) jsonBody {
 		body = asObject(body)
 	}
 	begin := bytes.TrimLeft(body, " \t\r\n")
-	return jsonBody{b.Seq, b.Key, string(body), len(begin) > 0 && (begin[0] == '{' || begin[0] == '[')}
+	return jsonBody{b.Seq, b.Key, body, len(begin) > 0 && (begin[0] == '{' || begin[0] == '[')}
 }
 
 // asObject makes one object of a sequence of answers, so that a model sees all of a document
@@ -482,11 +482,11 @@ func (h hand) prepare(ctx context.Context, src extract.Source) error {
 }
 
 // validUTF8 is s with what is no UTF-8 in it replaced: DuckDB takes no other text.
-func validUTF8(s string) string {
-	if utf8.ValidString(s) {
+func validUTF8(s []byte) []byte {
+	if utf8.Valid(s) {
 		return s
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return bytes.ToValidUTF8(s, []byte("\uFFFD"))
 }
 
 func (h hand) useMacros(ctx context.Context, src extract.Source) error {

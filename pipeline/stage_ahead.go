@@ -10,7 +10,7 @@ import (
 )
 
 // aheadBytes bounds the bodies that are read from the archive while those before them are staged.
-const aheadBytes = 24 << 20
+const aheadBytes = 12 << 20
 
 // aheadRecords bounds how many they are: a chunk of small answers has many thousands.
 const aheadRecords = 16 << 10
