@@ -259,10 +259,6 @@ func (s *staging) take(rec archived) error {
 	case rec.Mark != nil && s.gathered():
 		s.marks = append(s.marks, rec.Mark)
 		return nil
-	case rec.Mark != nil && len(s.side.queue) > 0:
-		last := s.side.queue[len(s.side.queue)-1]
-		last.marks, last.end = append(last.marks, rec.Mark), rec.Next
-		return nil
 	case rec.Mark != nil:
 		return s.w.insertMarks(s.ctx, []*archive.Mark{rec.Mark})
 	case rec.Note != nil && rec.Note.Kind == "decision":
