@@ -28,6 +28,10 @@ const pageBytes, longAnswer = 16 << 20, 32 << 10
 // commitBytes is how much is staged in one transaction.
 const commitBytes = 48 << 20
 
+// logBytes is how much is committed to the log before it is worked into the file. That packs the last rows of each table anew
+// every time, which for every chunk would take a quarter of all work.
+const logBytes = 128 << 20
+
 // A staging reads archived records into the tables of facts.
 type staging struct {
 	w      *work
@@ -36,6 +40,7 @@ type staging struct {
 	blobs  []blobRow
 	bodies []jsonBody
 	keys   map[string]bool // of bodies
+	marks  []*archive.Mark // that came after the first of them
 	size   int
 	// What was taken since the last commit, in bytes.
 	sinceCommit int64
@@ -44,6 +49,8 @@ type staging struct {
 	nextPos     archive.Position // after what was taken
 	merged      archive.Position // after what is in the tables of facts
 	records     int64
+	due         bool      // the first chunk that is taken apart beside is to be merged
+	held        *archived // the record that is next, until what comes before it is staged
 	own         hand
 	only        string // a payout that is staged anew: nothing else of the bytes is taken in
 	side        side
@@ -79,7 +86,7 @@ type blobRow struct {
 type jsonBody struct {
 	BlobID int64
 	Key    string
-	Body   string
+	Body   []byte
 	Whole  bool // an object or an array, by how it begins
 }
 
@@ -106,20 +113,29 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 	next, stop := iter.Pull(s.ahead(ctx, pos))
 	defer stop()
 	defer s.side.close()
-	if err := w.db.Threads(ctx, 1); err != nil {
+	if err := errors.Join(w.db.Threads(ctx, 1), w.db.Log(ctx, logBytes)); err != nil {
 		return 0, err
 	}
 	for done := false; !done && err == nil; {
+		if s.due {
+			if err = s.side.first(); err != nil {
+				break
+			}
+		}
+		before := s.merged
 		err = w.db.Tx(ctx, func() (err error) {
-			done, err = s.takeSome(next)
+			if done, err = s.takeSome(next); err == nil && s.merged != before {
+				err = w.db.Exec(ctx, "update meta set value = $p where name = 'position'", duck.Named("p", s.merged.String()))
+			}
 			return err
 		})
-		if err == nil {
+		if err == nil && s.merged != before {
 			err = s.side.forget(ctx)
 			w.Log.Debug("staged so far", "until", s.merged)
 		}
 	}
-	if err := errors.Join(err, w.db.Threads(context.WithoutCancel(ctx), 0)); err != nil {
+	ctx = context.WithoutCancel(ctx)
+	if err := errors.Join(err, w.db.Threads(ctx, 0), w.db.Log(ctx, 0)); err != nil {
 		return 0, fmt.Errorf("stage: %w", err)
 	}
 	if s.records > 0 {
@@ -135,19 +151,34 @@ func (w *work) newStaging(ctx context.Context) *staging {
 // takeSome stages records until there are no more or it is time to commit: what is replaced in a transaction, as temporary
 // tables are by every chunk, keeps its memory until then. A run that is cut off goes on after what was committed.
 func (s *staging) takeSome(next func() (archived, bool)) (done bool, err error) {
-	for s.sinceCommit = 0; s.sinceCommit < s.bound(commitBytes); {
-		rec, ok := next()
-		if !ok || rec.err == nil && s.until != nil && s.until(rec.Record) {
-			done = true
-			if err := s.flush(); err != nil {
-				return true, err
+	if s.due {
+		s.due = false
+		return false, s.mergeFirst()
+	}
+	for s.sinceCommit = 0; !s.due && s.sinceCommit < s.bound(commitBytes); {
+		if s.held == nil {
+			if rec, ok := next(); ok {
+				s.held = &rec
 			}
-			break
 		}
-		if rec.err != nil {
+		rec := s.held
+		if rec != nil && rec.err != nil {
 			return true, rec.err
 		}
-		if err := s.take(rec); err != nil {
+		if rec != nil && s.until != nil && s.until(rec.Record) {
+			rec = nil
+		}
+		if did, err := s.before(rec); err != nil {
+			return true, err
+		} else if did {
+			continue
+		}
+		if rec == nil {
+			done = true
+			break
+		}
+		s.held = nil
+		if err := s.take(*rec); err != nil {
 			return true, err
 		}
 		s.nextPos = rec.Next
@@ -156,12 +187,64 @@ func (s *staging) takeSome(next func() (archived, bool)) (done bool, err error) 
 				return true, err
 			}
 		}
-		if s.side.pending == nil && len(s.blobs)+len(s.bodies) == 0 {
+		if len(s.side.queue) == 0 && !s.gathered() {
 			s.merged = rec.Next
 		}
 	}
-	return done, s.w.db.Exec(s.ctx, "update meta set value = $p where name = 'position'", duck.Named("p", s.merged.String()))
+	return done, nil
 }
+
+// gathered reports whether there are answers, or other blobs, that are not staged yet.
+func (s *staging) gathered() bool { return len(s.blobs)+len(s.bodies) > 0 }
+
+// before does one step of what must be done before rec is taken, which is nil at the end, and reports whether there was one.
+// Where a chunk is to be merged it only says so: that is a transaction of its own.
+func (s *staging) before(rec *archived) (bool, error) {
+	chunk := s.gathered() && !s.joins(rec)
+	if chunk {
+		if ok, err := s.aside(rec == nil); ok || err != nil {
+			return ok, err
+		}
+	}
+	switch {
+	case len(s.side.queue) > 0 && (chunk || s.alone(rec)):
+		s.due = true
+		return true, nil
+	case chunk:
+		return true, s.flush()
+	}
+	return false, nil
+}
+
+// joins reports whether rec leaves what is gathered as it is, or adds to it. Two versions of one document, as a broken-off run
+// and the next one leave them, are read one after the other.
+func (s *staging) joins(rec *archived) bool {
+	switch {
+	case rec == nil:
+		return false
+	case rec.Blob != nil:
+		b := rec.Blob
+		return b.Source == s.source && b.Stream == s.stream && !s.keys[b.Key] && !s.full()
+	}
+	return rec.Mark != nil || saysNothingOfAnswers(rec.Note)
+}
+
+// alone reports whether everything before rec must be in the tables of facts when it is taken.
+func (s *staging) alone(rec *archived) bool {
+	switch {
+	case rec == nil:
+		return true
+	case rec.Note != nil:
+		return !saysNothingOfAnswers(rec.Note)
+	case rec.Blob != nil:
+		src := s.w.source(rec.Blob.Source)
+		return rec.Blob.Source == bankSource || src != nil && src.isFile(rec.Blob)
+	}
+	return false
+}
+
+// saysNothingOfAnswers reports whether a note may be taken before what came before it.
+func saysNothingOfAnswers(n *archive.Note) bool { return n.Kind == "run" || n.Kind == "personal_keys" }
 
 func (w *work) position(ctx context.Context) (archive.Position, error) {
 	texts, err := w.db.Texts(ctx, "select value from meta where name = 'position'")
@@ -173,31 +256,17 @@ func (w *work) position(ctx context.Context) (archive.Position, error) {
 
 func (s *staging) take(rec archived) error {
 	switch {
+	case rec.Mark != nil && s.gathered():
+		s.marks = append(s.marks, rec.Mark)
+		return nil
 	case rec.Mark != nil:
-		if err := s.flush(); err != nil {
-			return err
-		}
-		m := rec.Mark
-		return s.w.db.Exec(s.ctx, "insert into cursors select $source, $stream, $until::timestamp",
-			duck.Named("source", m.Source), duck.Named("stream", m.Stream), duck.Named("until", m.Until.UTC().Format(timestamp)))
-	case rec.Note != nil && (rec.Note.Kind == "run" || rec.Note.Kind == "personal_keys"):
-		return s.w.takeNote(s.ctx, rec.Note) // says nothing of what is staged: it may come before or after
+		return s.w.insertMarks(s.ctx, []*archive.Mark{rec.Mark})
+	case rec.Note != nil && rec.Note.Kind == "decision":
+		return s.takeDecision(rec.Note)
 	case rec.Note != nil:
-		if err := s.flush(); err != nil {
-			return err
-		}
-		if rec.Note.Kind == "decision" {
-			return s.takeDecision(rec.Note)
-		}
 		return s.w.takeNote(s.ctx, rec.Note)
 	}
 	b := rec.Blob
-	if len(s.blobs)+len(s.bodies) > 0 && (b.Source != s.source || b.Stream != s.stream || s.keys[b.Key] || s.full()) {
-		// Two versions of one document, as a broken-off run and the next one leave them, are read one after the other.
-		if err := s.chunk(); err != nil {
-			return err
-		}
-	}
 	s.source, s.stream = b.Source, b.Stream
 	s.records++
 	s.sinceCommit += b.Size
@@ -252,6 +321,17 @@ func (w *work) insertBlobs(ctx context.Context, blobs []blobRow) error {
 	})
 }
 
+// insertMarks notes until when streams are read.
+func (w *work) insertMarks(ctx context.Context, marks []*archive.Mark) error {
+	for _, m := range marks {
+		if err := w.db.Exec(ctx, "insert into cursors select $source, $stream, $until::timestamp",
+			duck.Named("source", m.Source), duck.Named("stream", m.Stream), duck.Named("until", m.Until.UTC().Format(timestamp))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func wholeOrNull(n *int64) any {
 	if n == nil {
 		return nil
@@ -278,7 +358,7 @@ func newBody(b *archive.Blob, body []byte) jsonBody {
 		body = asObject(body)
 	}
 	begin := bytes.TrimLeft(body, " \t\r\n")
-	return jsonBody{b.Seq, b.Key, string(body), len(begin) > 0 && (begin[0] == '{' || begin[0] == '[')}
+	return jsonBody{b.Seq, b.Key, body, len(begin) > 0 && (begin[0] == '{' || begin[0] == '[')}
 }
 
 // asObject makes one object of a sequence of answers, so that a model sees all of a document
@@ -296,23 +376,9 @@ func asObject(seq []byte) []byte {
 	return b.Bytes()
 }
 
-// chunk stages the answers gathered so far, or begins to when there is a chunk of them: what they say is then taken apart
-// beside what comes before them.
-func (s *staging) chunk() error {
-	if s.full() && !s.uneven {
-		if ok, err := s.aside(); ok || err != nil {
-			return err
-		}
-	}
-	return s.flush()
-}
-
-// flush stages the JSON answers gathered so far.
+// flush stages what is gathered. All that came before it is in the tables of facts.
 func (s *staging) flush() error {
-	if err := s.settle(); err != nil {
-		return err
-	}
-	if len(s.blobs) == 0 && len(s.bodies) == 0 {
+	if !s.gathered() {
 		return nil
 	}
 	defer s.gatherAnew()
@@ -331,11 +397,16 @@ func (s *staging) flush() error {
 			return err
 		}
 	}
+	if err := s.w.insertMarks(s.ctx, s.marks); err != nil {
+		return err
+	}
 	s.merged = s.nextPos
 	return nil
 }
 
-func (s *staging) gatherAnew() { s.blobs, s.bodies, s.keys, s.size, s.uneven = nil, nil, nil, 0, false }
+func (s *staging) gatherAnew() {
+	s.blobs, s.bodies, s.keys, s.marks, s.size, s.uneven = nil, nil, nil, nil, 0, false
+}
 
 // malformed holds the answers that are no JSON.
 func (s *staging) malformed(src Source, broken string) error {
@@ -407,11 +478,11 @@ func (h hand) prepare(ctx context.Context, src extract.Source) error {
 }
 
 // validUTF8 is s with what is no UTF-8 in it replaced: DuckDB takes no other text.
-func validUTF8(s string) string {
-	if utf8.ValidString(s) {
+func validUTF8(s []byte) []byte {
+	if utf8.Valid(s) {
 		return s
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return bytes.ToValidUTF8(s, []byte("\uFFFD"))
 }
 
 func (h hand) useMacros(ctx context.Context, src extract.Source) error {

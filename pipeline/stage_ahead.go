@@ -10,7 +10,10 @@ import (
 )
 
 // aheadBytes bounds the bodies that are read from the archive while those before them are staged.
-const aheadBytes = 24 << 20
+const aheadBytes = 12 << 20
+
+// aheadRecords bounds how many they are: a chunk of small answers has many thousands.
+const aheadRecords = 16 << 10
 
 // An archived is a record of the archive, with its body when it is an answer that is staged from memory.
 type archived struct {
@@ -24,7 +27,7 @@ type archived struct {
 func (s *staging) ahead(ctx context.Context, after archive.Position) iter.Seq[archived] {
 	return func(yield func(archived) bool) {
 		ctx, stop := context.WithCancel(ctx)
-		read, room := make(chan archived, 1024), semaphore.NewWeighted(aheadBytes)
+		read, room := make(chan archived, aheadRecords), semaphore.NewWeighted(aheadBytes)
 		goAlike(func() {
 			defer close(read)
 			for rec, err := range s.w.arch.Records(ctx, after) {

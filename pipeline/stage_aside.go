@@ -12,34 +12,61 @@ import (
 	"github.com/kvitt/kvitt/pipeline/archive"
 )
 
-// A backlog is staged by two processors: while the documents and lines of one chunk of answers are merged into the tables of
-// facts, the next chunk is taken apart beside it, on a connection of its own. What its models yield goes from there by
+// A backlog is staged by all processors: while the documents and lines of one chunk of answers are merged into the tables of
+// facts, the next ones are taken apart beside it, on a connection of their own. What their models yield goes from there by
 // tables of a database in memory, since temporary tables are seen by their own connection only.
+
+// apartAhead is how many chunks may wait for the one that is merged: one that is taken apart, and one so that there is always
+// one to take apart, also while a commit writes a large part of the file anew.
+const apartAhead = 2
+
+// asideBytes is from how many bytes on a chunk is worth the way by the database in memory.
+const asideBytes = 1 << 20
 
 // A side is where chunks are taken apart beside the transaction.
 type side struct {
-	w       *work
-	hand    hand            // its connection; none until there is a chunk
-	books   *regexp.Regexp  // finds a table of facts that a model reads
-	apart   map[string]bool // by source and stream: whether its models read answers only
-	pending *unfolding
-	last    int      // chunks so far
-	spent   []string // schemas of chunks that are merged
+	w     *work
+	hand  hand            // its connection; none until there is a chunk
+	todo  chan *unfolding // for whoever takes them apart
+	stop  func()          // ends that before its time
+	ended chan struct{}
+	books *regexp.Regexp  // finds a table of facts that a model reads
+	apart map[string]bool // by source and stream: whether its models read answers only
+	queue []*unfolding    // in the order of the archive, which they are merged in
+	last  int             // chunks so far
+	spent []string        // schemas of chunks that are merged
 }
 
 // An unfolding is a chunk that is being taken apart.
 type unfolding struct {
 	src    Source
-	models []extract.Model // those that yield rows, in their order; in schema they are tables m0, m1, …
+	models []extract.Model
+	bodies []jsonBody // until they are in DuckDB
 	blobs  []blobRow
+	marks  []*archive.Mark
 	schema string           // in the database in memory
 	end    archive.Position // after its last record
 	done   chan error
 }
 
-// aside begins to take the answers gathered so far apart, and merges the chunk before them meanwhile. It reports false
-// where models of the stream read what is booked or staged already, which must then all be there.
-func (s *staging) aside() (bool, error) {
+// rows are the models that yield rows, in their order; in schema they are tables m0, m1, …
+func (u *unfolding) rows() (models []extract.Model) {
+	for _, m := range u.models {
+		if m.Temp == "" {
+			models = append(models, m)
+		}
+	}
+	return models
+}
+
+// aside has the answers gathered so far taken apart; a chunk before them is merged meanwhile when enough wait. It reports
+// false where models of the stream read what is booked or staged already, which must then all be there, and where there
+// would be nothing to do meanwhile.
+func (s *staging) aside(last bool) (bool, error) {
+	alone := len(s.side.queue) == 0 && (last || int64(s.size) <= s.bound(asideBytes))
+	if len(s.bodies) == 0 || s.uneven || alone {
+		return false, nil
+	}
 	src := s.w.source(s.source)
 	models := src.Connector.ModelsOf(s.stream)
 	if ok, err := s.side.takes(s.ctx, src.Connector, s.stream, models); !ok || err != nil {
@@ -48,46 +75,25 @@ func (s *staging) aside() (bool, error) {
 	if err := s.side.open(s.ctx); err != nil {
 		return false, err
 	}
-	before := s.side.pending
-	if before != nil {
-		if err := <-before.done; err != nil {
-			return true, err
-		}
-	}
 	s.side.last++
-	u := &unfolding{src: *src, blobs: s.blobs, schema: fmt.Sprintf("aside.chunk_%d", s.side.last), end: s.nextPos, done: make(chan error, 1)}
-	for _, m := range models {
-		if m.Temp == "" {
-			u.models = append(u.models, m)
-		}
-	}
-	bodies := s.bodies
-	goAlike(func() { u.done <- s.side.hand.takeApart(s.ctx, u, models, bodies) })
-	s.side.pending = u
+	u := &unfolding{src: *src, models: models, bodies: s.bodies, blobs: s.blobs, marks: s.marks,
+		schema: fmt.Sprintf("aside.chunk_%d", s.side.last), end: s.nextPos, done: make(chan error, 1)}
+	s.side.queue = append(s.side.queue, u)
+	s.side.todo <- u
 	s.gatherAnew()
-	if before != nil {
-		return true, s.merge(before)
-	}
+	s.due = len(s.side.queue) > apartAhead
 	return true, nil
 }
 
-// settle merges the chunk that is being taken apart, if there is one.
-func (s *staging) settle() error {
-	u := s.side.pending
-	if u == nil {
-		return nil
-	}
-	s.side.pending = nil
-	if err := <-u.done; err != nil {
-		return err
-	}
-	return s.merge(u)
-}
+// first waits until the first chunk of the queue is taken apart.
+func (d *side) first() error { return <-d.queue[0].done }
 
-// merge puts a chunk that was taken apart into the tables of facts. The transaction sees the database in memory as it was
-// when it first looked there: it merges one chunk, and is committed.
-func (s *staging) merge(u *unfolding) error {
-	s.sinceCommit += commitBytes
+// mergeFirst puts the first chunk of the queue into the tables of facts. A transaction sees the database in memory as it was
+// when it first looked there, be it only for the names of all columns: this one begins when the chunk is there, and merges
+// no other.
+func (s *staging) mergeFirst() error {
+	u := s.side.queue[0]
+	s.side.queue = s.side.queue[1:]
 	s.w.Log.Debug("merging what was taken apart beside", "source", u.src.Name, "schema", u.schema)
 	if err := s.w.insertBlobs(s.ctx, u.blobs); err != nil {
 		return err
@@ -95,7 +101,7 @@ func (s *staging) merge(u *unfolding) error {
 	if err := s.w.db.Exec(s.ctx, noNewDocuments); err != nil {
 		return err
 	}
-	for i, m := range u.models {
+	for i, m := range u.rows() {
 		if err := s.mergeRows(u.src, m, fmt.Sprintf("%s.m%d", u.schema, i)); err != nil {
 			return err
 		}
@@ -106,17 +112,21 @@ func (s *staging) merge(u *unfolding) error {
 	if err := s.claimed(u.src); err != nil {
 		return err
 	}
+	if err := s.w.insertMarks(s.ctx, u.marks); err != nil {
+		return err
+	}
 	s.side.spent = append(s.side.spent, u.schema)
 	s.merged = u.end
 	return nil
 }
 
 // takeApart runs the models of a chunk.
-func (h hand) takeApart(ctx context.Context, u *unfolding, models []extract.Model, bodies []jsonBody) error {
+func (h hand) takeApart(ctx context.Context, u *unfolding) error {
 	src := u.src.Connector
-	if err := h.unfold(ctx, src, bodies); err != nil {
+	if err := h.unfold(ctx, src, u.bodies); err != nil {
 		return err
 	}
+	u.bodies = nil
 	if err := h.prepare(ctx, src); err != nil {
 		return err
 	}
@@ -124,7 +134,7 @@ func (h hand) takeApart(ctx context.Context, u *unfolding, models []extract.Mode
 		return err
 	}
 	n := 0
-	for _, m := range models {
+	for _, m := range u.models {
 		text, err := modelText(src, m)
 		if err != nil {
 			return err
@@ -189,7 +199,19 @@ func (d *side) open(ctx context.Context) error {
 		return err
 	}
 	d.hand = hand{db, map[string]bool{}}
-	return db.Exec(ctx, "attach if not exists ':memory:' as aside")
+	if err := db.Exec(ctx, "attach if not exists ':memory:' as aside"); err != nil {
+		return err
+	}
+	ctx, d.stop = context.WithCancel(ctx)
+	todo, ended := make(chan *unfolding, apartAhead+1), make(chan struct{})
+	d.todo, d.ended = todo, ended
+	goAlike(func() {
+		defer close(ended)
+		for u := range todo {
+			u.done <- d.hand.takeApart(ctx, u)
+		}
+	})
+	return nil
 }
 
 // forget drops what is merged and committed.
@@ -208,9 +230,10 @@ func (d *side) close() error {
 	if d.hand.db == nil {
 		return nil
 	}
-	if d.pending != nil {
-		<-d.pending.done
-		d.pending = nil
+	if d.todo != nil {
+		d.stop()
+		close(d.todo)
+		<-d.ended
 	}
 	return errors.Join(d.hand.db.Exec(context.Background(), "detach aside"), d.hand.db.Close())
 }

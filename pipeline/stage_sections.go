@@ -16,9 +16,6 @@ import (
 // sections stages a report file of several tables as the JSON that extract.Inbox promises,
 // together with the answers around it. A file that is no such report is held.
 func (s *staging) sections(src Source, row blobRow, b *archive.Blob) error {
-	if err := s.settle(); err != nil {
-		return err
-	}
 	defer func() { s.uneven = true }()
 	body, err := s.w.arch.ReadBlob(b.Content)
 	if err != nil {

@@ -321,6 +321,15 @@ func (db *DB) Threads(ctx context.Context, n int) error {
 	return db.Exec(ctx, fmt.Sprintf("set threads = %d", n))
 }
 
+// Log has a commit work the log of what was committed into the file, and begin it anew, when it has so many bytes; 0 is
+// DuckDB's own.
+func (db *DB) Log(ctx context.Context, bytes int64) error {
+	if bytes == 0 {
+		return db.Exec(ctx, "reset checkpoint_threshold")
+	}
+	return db.Exec(ctx, fmt.Sprintf("set checkpoint_threshold = '%d bytes'", bytes))
+}
+
 // Insert adds rows (a slice of structs with json tags named like the columns) to table.
 func (db *DB) Insert(ctx context.Context, table string, rows any) error {
 	return db.insert(ctx, "insert into "+table+" by name", table, rows)
