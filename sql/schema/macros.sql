@@ -55,9 +55,10 @@ create or replace macro in_ratio(m, up, down, exp_from, exp_to) as
     div_half_away(m::hugeint * up * (case when exp_to > exp_from then 10 ** (exp_to - exp_from) else 1 end)::hugeint,
         down::hugeint * (case when exp_from > exp_to then 10 ** (exp_from - exp_to) else 1 end)::hugeint);
 
--- A reference as it is compared: no blanks around it, upper case, no leading # or zeros.
+-- A reference as it is compared: no blanks around it, upper case, no leading # or zeros. Most have none of these, which is
+-- quicker to see than to take away: every key of every document comes by here.
 create or replace macro normal_reference(r) as
-    nullif(ltrim(upper(trim(r)), '#0'), '');
+    case when regexp_full_match(r, '[1-9A-Za-z][!-~]*') then upper(r) else nullif(ltrim(upper(trim(r)), '#0'), '') end;
 
 -- A text as it may be shown; null where it is about a person and was sealed before it was archived.
 create or replace macro told(t) as case when starts_with(t, 'kvitt:') then null else t end;
