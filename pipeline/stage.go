@@ -30,7 +30,7 @@ const commitBytes = 48 << 20
 
 // logBytes is how much is committed to the log before it is worked into the file. That packs the last rows of each table anew
 // every time, which for every chunk would take a quarter of all work.
-const logBytes = 128 << 20
+const logBytes = 64 << 20
 
 // A staging reads archived records into the tables of facts.
 type staging struct {
