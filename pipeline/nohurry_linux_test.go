@@ -18,6 +18,9 @@ func TestInNoHurry(t *testing.T) {
 	if nice(t, unix.Getpid()) > 0 {
 		t.Skip("all of this process is of low priority")
 	}
+	if _, err := os.Stat("/proc/self/task"); err != nil {
+		t.Skip("no /proc")
+	}
 	InNoHurry(func() {
 		if got := nice(t, unix.Gettid()); got != inNoHurry {
 			t.Errorf("its own thread is at %d, want %d", got, inNoHurry)
@@ -63,12 +66,12 @@ func threads(t *testing.T, nice int) (all, such int) {
 	t.Helper()
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
-		t.Skip("no /proc")
+		t.Error(err)
 	}
 	for _, x := range tasks {
 		id, err := strconv.Atoi(x.Name())
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 		if p, err := unix.Getpriority(unix.PRIO_PROCESS, id); err == nil {
 			all++

@@ -12,8 +12,8 @@ import (
 // A run is in nobody's hurry, and people who ask the books are: as soon as somebody reads the published ledger, the run
 // gives its processors up to them. It stays so until it ends, for a priority can be lowered by anyone and raised by few.
 const (
-	// readersFirst is how nice a run becomes. With 10 pages take 1.1 times as long while a run is writing as else, and with 19
-	// no less; but where other programs keep every processor busy, a run at 19 would hardly go on at all.
+	// readersFirst is how nice a run becomes. With 10 half of all explanations take 1.1 to 1.4 times as long while a run is
+	// writing as else, and with 19 no less; but where other programs keep every processor busy, a run at 19 would hardly go on at all.
 	readersFirst = 10
 	lookEvery    = 50 * time.Millisecond
 )

@@ -89,8 +89,10 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 		if os.Link(path, alias) == nil {
 			defer os.Remove(alias)
 			dsn = alias + strings.TrimPrefix(dsn, path)
+			db.held = hold(alias)
+		} else {
+			db.held = hold(path)
 		}
-		db.held = hold(alias)
 	}
 	connector, err := duckdb.NewConnector(dsn, nil)
 	if err != nil {
