@@ -160,6 +160,9 @@ func (db *DB) Beside(ctx context.Context) (*DB, error) {
 
 // Close closes the connection, and the file if it is the first one.
 func (db *DB) Close() error {
+	// A statement that was cut off between being planned and being run is still the connection's, and keeps the database open when
+	// the connection is gone: DuckDB would then wait for ever when the file is opened again. Whatever is run next ends it.
+	_, _ = db.conn.ExecContext(context.Background(), "select 1")
 	err := db.conn.Close()
 	if db.pool != nil {
 		if e := db.pool.Close(); err == nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -513,5 +514,70 @@ func TestAppend(t *testing.T) {
 	}
 	if n := count(t, db, "select count(*) from facts"); n != 5000 {
 		t.Errorf("%d rows at the end, want 5000", n)
+	}
+}
+
+// A countdown is a context that is over when it has been asked so many times.
+type countdown struct {
+	context.Context
+	left atomic.Int64
+}
+
+func (c *countdown) Err() error {
+	if c.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Wherever a statement is cut off, its database can be closed and opened again.
+func TestWhatIsCutOffDoesNotKeepTheFileOpen(t *testing.T) {
+	ctx, path := context.Background(), filepath.Join(t.TempDir(), "cut.duckdb")
+	cut := 0
+	for asked := range int64(20) {
+		for _, what := range []func(*duck.DB, context.Context) error{
+			func(db *duck.DB, ctx context.Context) error {
+				return db.Exec(ctx, "create or replace table t as select range as n from range(10000); create or replace temp table u as select t.n from t inner join t as x using (n)")
+			},
+			func(db *duck.DB, ctx context.Context) error {
+				_, err := db.Texts(ctx, "select count(*)::varchar from t inner join t as x using (n) where n in (select n from t) group by n % 7 order by 1")
+				return err
+			},
+		} {
+			opened := make(chan *duck.DB, 1)
+			go func() {
+				db, err := duck.Open(ctx, path, duck.Options{})
+				if err != nil {
+					t.Error(err)
+				}
+				opened <- db
+			}()
+			var db *duck.DB
+			select {
+			case db = <-opened:
+			case <-time.After(time.Minute):
+				t.Fatalf("DuckDB waits for ever after a statement was cut off when its context had been asked %d times", asked)
+			}
+			if db == nil {
+				t.FailNow()
+			}
+			beside, err := db.Beside(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, db := range []*duck.DB{db, beside} {
+				c := &countdown{Context: ctx}
+				c.left.Store(asked)
+				if errors.Is(what(db, c), context.Canceled) {
+					cut++
+				}
+			}
+			if err := errors.Join(beside.Close(), db.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if cut < 20 {
+		t.Errorf("only %d statements were cut off", cut)
 	}
 }
