@@ -15,7 +15,10 @@ demo: build ## a sample merchant's month through every phase, into bin/demo/
 
 test: tools ## vet and every test
 	$(GO) vet ./...
-	$(GO) test -count=1 -timeout 40m ./...
+	@mkdir -p bin; { $(GO) test -count=1 -timeout 40m ./... 2>&1 || echo FAILED; } | tee bin/test.txt; \
+		if [ "$$(tail -n 1 bin/test.txt)" = FAILED ]; then \
+			echo "what failed:"; grep -E '^ *--- FAIL|^panic: |^[[:space:]]+Test[A-Z].*\(|^FAIL' bin/test.txt | head -n 40; exit 1; \
+		fi
 
 # What a test needs from Debian's packages is installed when it may be; without it that
 # test says that it is skipped, and why.
