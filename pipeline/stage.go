@@ -29,8 +29,9 @@ const pageBytes, longAnswer = 16 << 20, 32 << 10
 const commitBytes = 48 << 20
 
 // logBytes is how much is committed to the log before it is worked into the file. That packs the last rows of each table anew
-// every time, which for every chunk would take a quarter of all work.
-const logBytes = 64 << 20
+// every time, and nothing else goes on meanwhile: of a hundred thousand orders it would take a quarter of the time if it
+// were done for every chunk. What a killed run leaves in the log, the next one reads first, a hundred megabytes a second.
+const logBytes = 512 << 20
 
 // A staging reads archived records into the tables of facts.
 type staging struct {
@@ -88,6 +89,7 @@ type jsonBody struct {
 	Key    string
 	Body   []byte
 	Whole  bool // an object or an array, by how it begins
+	At     time.Time
 }
 
 const timestamp = "2006-01-02 15:04:05.000000"
@@ -358,7 +360,7 @@ func newBody(b *archive.Blob, body []byte) jsonBody {
 		body = asObject(body)
 	}
 	begin := bytes.TrimLeft(body, " \t\r\n")
-	return jsonBody{b.Seq, b.Key, body, len(begin) > 0 && (begin[0] == '{' || begin[0] == '[')}
+	return jsonBody{b.Seq, b.Key, body, len(begin) > 0 && (begin[0] == '{' || begin[0] == '['), b.FetchedAt.UTC()}
 }
 
 // asObject makes one object of a sequence of answers, so that a model sees all of a document
@@ -444,14 +446,14 @@ const noNewDocuments = "create or replace temp table new_documents (document_id 
 // JSON, its first sign tells whether it is an object or an array.
 func (h hand) unfold(ctx context.Context, src extract.Source, bodies []jsonBody) error {
 	if err := h.db.Exec(ctx, `
-		create or replace temp table answers (blob_id bigint, key varchar, body json, head varchar);
-		create or replace temp view raw as select blob_id, key, body from answers where body is not null`); err != nil {
+		create or replace temp table answers (blob_id bigint, key varchar, fetched_at timestamp, body json, head varchar);
+		create or replace temp view raw as select blob_id, key, fetched_at, body from answers where body is not null`); err != nil {
 		return err
 	}
-	if err := h.db.Append(ctx, "insert into answers select blob_id, key, try_cast(case when whole then body end as json), left(body, 200) from rows",
-		[]string{"blob_id bigint", "key varchar", "body varchar", "whole boolean"}, func(add func(...any) error) error {
+	if err := h.db.Append(ctx, "insert into answers select blob_id, key, fetched_at, try_cast(case when whole then body end as json), left(body, 200) from rows",
+		[]string{"blob_id bigint", "key varchar", "fetched_at timestamp", "body varchar", "whole boolean"}, func(add func(...any) error) error {
 			for _, b := range bodies {
-				if err := add(b.BlobID, b.Key, validUTF8(b.Body), b.Whole); err != nil {
+				if err := add(b.BlobID, b.Key, b.At, validUTF8(b.Body), b.Whole); err != nil {
 					return err
 				}
 			}

@@ -7,17 +7,20 @@ import (
 	"io/fs"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/kvitt/kvitt/extract"
 	"github.com/kvitt/kvitt/pipeline/archive"
 )
 
 // A backlog is staged by all processors: while the documents and lines of one chunk of answers are merged into the tables of
-// facts, the next ones are taken apart beside it, on a connection of their own. What their models yield goes from there by
+// facts, the next ones are taken apart beside it, on connections of their own. What their models yield goes from there by
 // tables of a database in memory, since temporary tables are seen by their own connection only.
 
-// apartAhead is how many chunks may wait for the one that is merged: one that is taken apart, and one so that there is always
-// one to take apart, also while a commit writes a large part of the file anew.
+// sides is how many chunks are taken apart at a time: for most sources that is twice the work of merging them.
+const sides = 2
+
+// apartAhead is how many chunks may wait for the one that is merged: those that are taken apart.
 const apartAhead = 2
 
 // asideBytes is from how many bytes on a chunk is worth the way by the database in memory.
@@ -26,10 +29,10 @@ const asideBytes = 1 << 20
 // A side is where chunks are taken apart beside the transaction.
 type side struct {
 	w     *work
-	hand  hand            // its connection; none until there is a chunk
+	hands []hand          // its connections; none until there is a chunk
 	todo  chan *unfolding // for whoever takes them apart
 	stop  func()          // ends that before its time
-	ended chan struct{}
+	ended sync.WaitGroup
 	books *regexp.Regexp  // finds a table of facts that a model reads
 	apart map[string]bool // by source and stream: whether its models read answers only
 	queue []*unfolding    // in the order of the archive, which they are merged in
@@ -141,7 +144,11 @@ func (h hand) takeApart(ctx context.Context, u *unfolding) error {
 		}
 		create := fmt.Sprintf("create or replace temp table %s as\n%s", m.Temp, text)
 		if m.Temp == "" {
-			create = fmt.Sprintf("create table %s.m%d as %s", u.schema, n, incoming(m, text))
+			rows := incoming(m, text)
+			if m.Entity == "payout_lines" {
+				rows = namedLines(u.src.Name, "("+rows+")")
+			}
+			create = fmt.Sprintf("create table %s.m%d as %s", u.schema, n, rows)
 			n++
 		}
 		if err := h.db.Exec(ctx, create); err != nil {
@@ -191,26 +198,31 @@ func (d *side) takes(ctx context.Context, src extract.Source, stream string, mod
 }
 
 func (d *side) open(ctx context.Context) error {
-	if d.hand.db != nil {
+	if d.todo != nil {
 		return nil
 	}
-	db, err := d.w.db.Beside(ctx)
-	if err != nil {
-		return err
+	for range sides {
+		db, err := d.w.db.Beside(ctx)
+		if err != nil {
+			return err
+		}
+		d.hands = append(d.hands, hand{db, map[string]bool{}})
 	}
-	d.hand = hand{db, map[string]bool{}}
-	if err := db.Exec(ctx, "attach if not exists ':memory:' as aside"); err != nil {
+	if err := d.hands[0].db.Exec(ctx, "attach if not exists ':memory:' as aside"); err != nil {
 		return err
 	}
 	ctx, d.stop = context.WithCancel(ctx)
-	todo, ended := make(chan *unfolding, apartAhead+1), make(chan struct{})
-	d.todo, d.ended = todo, ended
-	goAlike(func() {
-		defer close(ended)
-		for u := range todo {
-			u.done <- d.hand.takeApart(ctx, u)
-		}
-	})
+	todo := make(chan *unfolding, apartAhead+1)
+	d.todo = todo
+	for _, h := range d.hands {
+		d.ended.Add(1)
+		goAlike(func() {
+			defer d.ended.Done()
+			for u := range todo {
+				u.done <- h.takeApart(ctx, u)
+			}
+		})
+	}
 	return nil
 }
 
@@ -226,14 +238,15 @@ func (d *side) forget(ctx context.Context) error {
 }
 
 // close ends what is being taken apart.
-func (d *side) close() error {
-	if d.hand.db == nil {
-		return nil
-	}
+func (d *side) close() (err error) {
 	if d.todo != nil {
 		d.stop()
 		close(d.todo)
-		<-d.ended
+		d.ended.Wait()
+		err = d.hands[0].db.Exec(context.Background(), "detach aside")
 	}
-	return errors.Join(d.hand.db.Exec(context.Background(), "detach aside"), d.hand.db.Close())
+	for _, h := range d.hands {
+		err = errors.Join(err, h.db.Close())
+	}
+	return err
 }

@@ -26,6 +26,9 @@ func (s *staging) model(src Source, m extract.Model) error {
 		if err = s.w.db.Exec(s.ctx, "create or replace temp table incoming as "+incoming(m, text)); err == nil {
 			err = s.narrow(src, m.Entity)
 		}
+		if err == nil && m.Entity == "payout_lines" {
+			err = s.w.db.Exec(s.ctx, "create or replace temp table incoming as "+namedLines(src.Name, "incoming"))
+		}
 		if err == nil {
 			return s.mergeRows(src, m, "incoming")
 		}
@@ -41,11 +44,17 @@ func incoming(m extract.Model, text string) string {
 	return fmt.Sprintf("select * from (select * from %s where false) union all by name select * from (\n%s\n)", m.Entity, text)
 }
 
-// mergeRows merges what a model yielded. Each entity has one way to be merged, whatever the provider.
+// mergeRows merges what a model yielded, payout lines with their names. Each entity has one way to be merged, whatever the provider.
 func (s *staging) mergeRows(src Source, m extract.Model, rows string) error {
 	merge, ok := merges[m.Entity]
 	if !ok {
 		return fmt.Errorf("%s: there is no entity %q", m.File, m.Entity)
+	}
+	if m.Leave != "" {
+		if err := s.w.db.Exec(s.ctx, fmt.Sprintf("create or replace temp table staying as select * from %s where (%s) is not true", rows, m.Leave)); err != nil {
+			return fmt.Errorf("%s: %w", m.File, err)
+		}
+		rows = "staying"
 	}
 	if m.Entity == "payout_lines" && !hasHeaders(src.Connector) {
 		merge += headerless
@@ -61,6 +70,13 @@ func (s *staging) mergeRows(src Source, m extract.Model, rows string) error {
 const lineContent = `concat_ws('|', {{source}}, payout_id, part, provider_type, coalesce(provider_detail, ''), coalesce(order_key, ''), coalesce(event_key, ''),
 	coalesce(order_reference, ''), coalesce(other_references, ''), coalesce(epoch_us(event_at), 0), coalesce(currency, ''),
 	coalesce(gross_minor::varchar, '?'), coalesce(fee_minor::varchar, '?'), coalesce(fee_vat_minor, 0), coalesce(net_minor::varchar, '?'), coalesce(row_off_minor, 0), coalesce(text, ''))`
+
+// namedLines is a query of payout lines with the names they are known by: what a line says, and which of its answer's equal ones it is.
+func namedLines(source, rows string) string {
+	return strings.NewReplacer("{{source}}", duck.Quote(source), "{{rows}}", rows).Replace(`
+select name_of(content || '|' || row_number() over (partition by content, blob_id order by row_no)) as line_id, * exclude (content)
+from (select i.* exclude (line_id, source, run_no), ` + lineContent + ` as content from {{rows}} as i)`)
+}
 
 // ofKinds narrows what a model's documents replace to the kinds it yields.
 func ofKinds(m extract.Model) string {
@@ -166,16 +182,12 @@ select distinct on (payout_id, part) i.* exclude (source), {{source}} as source 
 insert into todo_payouts select distinct {{source}}, payout_id from {{rows}} except select source, payout_id from todo_payouts;`,
 
 	"payout_lines": `
-create or replace temp table named_lines as
-select name_of(content || '|' || row_number() over (partition by content, blob_id order by row_no)) as line_id, * exclude (content)
-from (select i.* exclude (line_id, source, run_no), ` + lineContent + ` as content from {{rows}} as i);
-
 create or replace temp table known_parts as
 select distinct l.payout_id, l.part from payout_lines as l
-where l.source = {{source}} and (l.payout_id, l.part) in (select (payout_id, part) from named_lines)
+where l.source = {{source}} and (l.payout_id, l.part) in (select (payout_id, part) from {{rows}})
 union
 -- A page more of a payout that is booked: it stays as it was booked.
-select distinct n.payout_id, n.part from named_lines as n
+select distinct n.payout_id, n.part from {{rows}} as n
 inner join payouts as p on p.source = {{source}} and p.payout_id = n.payout_id and p.booked_run is not null;
 
 -- The same page again: the same rows are nothing new, others are flagged and not taken in.
@@ -187,23 +199,23 @@ select {{source}} as source, payout_id, 'payout_changed' as kind,
 	max(blob_id) as blob_id
 from (
 	select n.payout_id, n.line_id, true as is_new, n.provider_type, n.order_reference, n.net_minor, n.currency, n.blob_id
-	from named_lines as n semi join known_parts as k on k.payout_id = n.payout_id and k.part = n.part
+	from {{rows}} as n semi join known_parts as k on k.payout_id = n.payout_id and k.part = n.part
 	where n.line_id not in (select line_id from payout_lines where source = {{source}})
 	union all
 	select l.payout_id, l.line_id, false, l.provider_type, l.order_reference, l.net_minor, l.currency, l.blob_id
 	from payout_lines as l semi join known_parts as k on k.payout_id = l.payout_id and k.part = l.part
-	where l.source = {{source}} and l.line_id not in (select line_id from named_lines)
+	where l.source = {{source}} and l.line_id not in (select line_id from {{rows}})
 )
 group by payout_id;
 
 insert into payout_lines by name
 select n.*, {{source}} as source, r.run_no
-from named_lines as n
+from {{rows}} as n
 cross join this_run as r
-where n.rowid in (select min(rowid) from named_lines where (payout_id, part) not in (select (payout_id, part) from known_parts) group by line_id);
+where n.rowid in (select min(rowid) from {{rows}} where (payout_id, part) not in (select (payout_id, part) from known_parts) group by line_id);
 
 insert into todo_payouts
-select distinct {{source}}, payout_id from named_lines where payout_id is not null
+select distinct {{source}}, payout_id from {{rows}} where payout_id is not null
 except select source, payout_id from todo_payouts;`,
 
 	"provider_balances": `

@@ -242,6 +242,9 @@ func (s *staging) takeRows(src Source, m extract.Model, blob int64) error {
 	if err := s.narrow(src, "payout_lines"); err != nil {
 		return err
 	}
+	if err := s.w.db.Exec(s.ctx, "create or replace temp table incoming as "+namedLines(src.Name, "incoming")); err != nil {
+		return err
+	}
 	return s.mergeRows(src, m, "incoming")
 }
 

@@ -34,8 +34,9 @@ func Source() extract.Source {
 		Models: []extract.Model{
 			{Entity: "payouts", Stream: settlements, File: "stg_mollie__payouts.sql"},
 			{Entity: "payout_parts", Stream: settlementLines, File: "stg_mollie__payout_parts.sql"},
-			{Entity: "payout_lines", Stream: settlementLines, File: "stg_mollie__payout_lines.sql"},
-			{Entity: "documents", Stream: paymentList, File: "stg_mollie__listed_payments.sql"},
+			{Entity: "payout_lines", Stream: settlementLines, File: "stg_mollie__payout_lines.sql",
+				Leave: "locator similar to '.*\"[.]revenue\\[[0-9]+\\]' and method in (select method from payout_lines where provider_type = 'payment')"},
+			{Entity: "documents", Stream: paymentList, File: "stg_mollie__listed_payments.sql", Leave: "order_id in (select order_id from documents)"},
 			{Temp: "mollie_happened", Stream: payments, File: "tmp_mollie__payments.sql"},
 			{Entity: "documents", Stream: payments, File: "stg_mollie__documents.sql"},
 			{Entity: "document_lines", Stream: payments, File: "stg_mollie__document_lines.sql"},

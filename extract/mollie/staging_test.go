@@ -34,7 +34,7 @@ var database = sync.OnceValues(func() (*duck.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return db, db.Exec(ctx, sql.Macros()+"create table valid (blob_id bigint, key varchar, body json); create temp view raw as select * from valid;"+string(macros)+"; create table payout_lines (provider_type varchar, method varchar); create table documents (order_id varchar); create table blobs (blob_id bigint, fetched_at timestamp); insert into blobs values (1, '2026-03-06 10:00:00')")
+	return db, db.Exec(ctx, sql.Macros()+"create table valid (blob_id bigint, key varchar, fetched_at timestamp, body json); create temp view raw as select * from valid;"+string(macros)+"; create table payout_lines (provider_type varchar, method varchar); create table documents (order_id varchar)")
 })
 
 // staged runs a staging model over answers of Mollie, and then query over its rows, which are called rows.
@@ -51,7 +51,7 @@ func staged(t *testing.T, file, query string, answers ...stored) []string {
 	if err := db.Insert(ctx, "answers", answers); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Exec(ctx, "create or replace table valid as select blob_id, key, body::json as body from answers; create or replace temp view raw as select * from valid"); err != nil {
+	if err := db.Exec(ctx, "create or replace table valid as select blob_id, key, timestamp '2026-03-06 10:00:00' as fetched_at, body::json as body from answers; create or replace temp view raw as select * from valid"); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range connector.Source().Models {
@@ -69,7 +69,13 @@ func staged(t *testing.T, file, query string, answers ...stored) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := db.Texts(ctx, "with rows as (\n"+string(model)+"\n) "+query)
+	leave := "false"
+	for _, m := range connector.Source().Models {
+		if m.File == file && m.Leave != "" {
+			leave = m.Leave
+		}
+	}
+	got, err := db.Texts(ctx, "with rows as (select * from (\n"+string(model)+"\n) where ("+leave+") is not true) "+query)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ items as (
 
     select
         blob_id,
+        fetched_at,
         generate_subscripts(from_json(body -> '$._embedded.balances', '["JSON"]'), 1) - 1 as position,
         unnest(from_json(body -> '$._embedded.balances', '["JSON"]')) as item
 
@@ -23,13 +24,12 @@ items as (
 select
     i.item ->> '$.id' as account_id,
     upper(coalesce(i.item ->> '$.currency', i.item ->> '$.availableAmount.currency')) as currency,
-    b.fetched_at as asked_at,
+    i.fetched_at as asked_at,
     mollie_minor(i.item ->> '$.availableAmount.value', upper(i.item ->> '$.availableAmount.currency')) as available_minor,
     mollie_minor(i.item ->> '$.pendingAmount.value', upper(i.item ->> '$.pendingAmount.currency')) as pending_minor,
     i.blob_id,
     '$._embedded.balances[' || i.position || ']' as locator
 
 from items as i
-inner join blobs as b using (blob_id)
 
 where i.item ->> '$.id' is not null

@@ -1,5 +1,6 @@
 -- stg_mollie__listed_payments: payments that the list shows and nothing is known of yet. Each is an order
--- that is not final, so that it is then read by its ID, with its captures and refunds.
+-- that is not final, so that it is then read by its ID, with its captures and refunds. Those that are known are left
+-- out where this is merged (source.go).
 --
 -- Stream: payment_list (a page)
 -- Key:    kind, doc_ref
@@ -49,4 +50,3 @@ from items
 
 where item.id is not null
     and lower(item.status) in ('open', 'pending', 'authorized', 'paid')
-    and item.id not in (select order_id from documents where order_id is not null)
