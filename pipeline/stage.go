@@ -19,7 +19,7 @@ import (
 )
 
 // chunkBytes bounds how many bytes of JSON answers are staged at a time.
-const chunkBytes = 24 << 20
+const chunkBytes = 32 << 20
 
 // pageBytes is chunkBytes for answers that are long on average: DuckDB has two thousand of them taken apart at once,
 // which for pages is all there are, and each parse of one takes five to ten times its size until all are done.
