@@ -251,8 +251,8 @@ func (s *staging) restageBlob(src Source, id string) error {
 	if err != nil {
 		return err
 	}
-	found, err := db.One(s.ctx, "select stream, key, sha256, coalesce(media_type, ''), size, place_run, place_offset, place_length from blobs where blob_id = $id::bigint",
-		[]any{duck.Named("id", seq)}, &stream, &b.Key, &sum, &media, &b.Size, &b.Place.Run, &b.Place.Offset, &b.Place.Length)
+	found, err := db.One(s.ctx, "select stream, key, fetched_at, sha256, coalesce(media_type, ''), size, place_run, place_offset, place_length from blobs where blob_id = $id::bigint",
+		[]any{duck.Named("id", seq)}, &stream, &b.Key, &b.FetchedAt, &sum, &media, &b.Size, &b.Place.Run, &b.Place.Offset, &b.Place.Length)
 	if err != nil || !found {
 		return err
 	}
