@@ -73,9 +73,10 @@ const lineContent = `concat_ws('|', {{source}}, payout_id, part, provider_type, 
 
 // namedLines is a query of payout lines with the names they are known by: what a line says, and which of its answer's equal ones it is.
 func namedLines(source, rows string) string {
-	return strings.NewReplacer("{{source}}", duck.Quote(source), "{{rows}}", rows).Replace(`
+	content := strings.ReplaceAll(lineContent, "{{source}}", duck.Quote(source))
+	return strings.NewReplacer("{{content}}", content, "{{rows}}", rows).Replace(`
 select name_of(content || '|' || row_number() over (partition by content, blob_id order by row_no)) as line_id, * exclude (content)
-from (select i.* exclude (line_id, source, run_no), ` + lineContent + ` as content from {{rows}} as i)`)
+from (select i.* exclude (line_id, source, run_no), {{content}} as content from {{rows}} as i)`)
 }
 
 // ofKinds narrows what a model's documents replace to the kinds it yields.
