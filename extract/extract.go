@@ -177,8 +177,8 @@ type Model struct {
 	// Temp names a temporary table that the query fills, in place of an entity's: what the models
 	// after it in the list read, so that an answer is taken apart once. It begins with the provider's name.
 	Temp string
-	// Leave is a condition of a row that is left out, where that depends on what is booked or staged: a query that reads
-	// nothing but answers can run while what came before them is merged.
+	// Leave is a condition, in SQL over the columns of a row: a row that meets it is left out when rows are merged. It is for
+	// what depends on the books: a query that reads nothing but answers can run while what came before them is merged.
 	Leave string
 }
 

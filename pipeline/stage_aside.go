@@ -17,11 +17,11 @@ import (
 // facts, the next ones are taken apart beside it, on connections of their own. What their models yield goes from there by
 // tables of a database in memory, since temporary tables are seen by their own connection only.
 
-// sides is how many chunks are taken apart at a time: for most sources that is twice the work of merging them.
-const sides = 2
+// handsBeside is how many chunks are taken apart at a time: for most sources that is twice the work of merging them.
+const handsBeside = 2
 
 // apartAhead is how many chunks may wait for the one that is merged: those that are taken apart.
-const apartAhead = 2
+const apartAhead = handsBeside
 
 // asideBytes is from how many bytes on a chunk is worth the way by the database in memory.
 const asideBytes = 1 << 20
@@ -201,7 +201,7 @@ func (d *side) open(ctx context.Context) error {
 	if d.todo != nil {
 		return nil
 	}
-	for range sides {
+	for range handsBeside {
 		db, err := d.w.db.Beside(ctx)
 		if err != nil {
 			return err
