@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -31,10 +32,12 @@ type Limit struct {
 	asked   time.Time   // when the request was sent that it answered
 	since   int         // tries that were let through since then
 	pace    float64     // how many a second were before it, since the one before; 0 is not known
+	run     float64     // how many they were, when the pace was ours; 0 is not known
 	proof   float64     // how sure it is that the provider counts, as the logarithm of odds
 	learnt  time.Time   // when the rate was, the last time; zero is never
 	base    rate.Limit  // what was learnt: it may be tried a little higher
 	raise   time.Time   // when
+	back    float64     // steps that were taken back from it at the last 429
 }
 
 const (
@@ -43,10 +46,11 @@ const (
 	// A request that was under way when another was refused is refused too by a provider that counts, four times
 	// in five at least, and once in twenty by one that refuses for no reason. As many are let through between two
 	// refusals as between the two before, within 15 %, four times in five and (as for any two waits for
-	// something that happens by chance) 7.5 times in a hundred. Sure is odds of 3 000 to 1.
+	// something that happens by chance) 7.5 times in a hundred. Sure is odds of 20 000 to 1: it is asked at every refusal.
 	refusedToo, letAlone = 2.8, -1.6 // ln(0.8/0.05), ln(0.2/0.95)
 	alike, unlike        = 2.4, -1.5 // ln(0.8/0.075), ln(0.2/0.925)
-	sure, unlikely       = 8.0, -3.0
+	same, another        = 3.5, -1.6 // ln(0.8/0.025), ln(0.2/0.975): within 5 %
+	sure, unlikely       = 10.0, -3.0
 
 	remember = 4096 // tries that a rate is taken from, at most
 
@@ -128,7 +132,7 @@ func (l *Limit) look(resp *http.Response, sent time.Time) {
 		l.since++
 		if !l.learnt.IsZero() && now.After(l.raise) {
 			l.limiter.SetLimit(min(l.limiter.Limit()*step, l.most))
-			l.raise = now.Add(nextUp)
+			l.raise, l.back = now.Add(nextUp), 0
 		}
 		return
 	}
@@ -145,26 +149,44 @@ func (l *Limit) look(resp *http.Response, sent time.Time) {
 	case (l.proof >= sure || many) && len(l.let) >= enough:
 		l.learn(now, said)
 	case l.limiter.Limit() > l.base && !l.learnt.IsZero():
-		l.limiter.SetLimit(max(l.base, l.limiter.Limit()/(step*step)))
+		// The step before held for as long as a step takes. Where it did not, since a bucket takes long to be
+		// empty, the rate is sought twice as far down each time, but not below what was let through.
+		l.back = min(max(2*l.back, 1), 64)
+		high := l.limiter.Limit()
+		l.limiter.SetLimit(max(l.base, min(high/step, max(rate.Limit(l.pace), high/rate.Limit(math.Pow(step, l.back))))))
 		l.raise = now.Add(firmFor)
 	}
 }
 
 // compare begins a time between two refusals, and holds the one that ended against the one before it. Times
-// in which hardly anything was asked say nothing, nor do those in which the pace was ours.
+// in which hardly anything was asked say nothing. Where the pace was ours it is always the same: a rate that is
+// a little too high shows by being refused after the same number each time.
 func (l *Limit) compare(now time.Time) {
 	if took := now.Sub(l.first).Seconds(); !l.first.IsZero() && l.since >= enough && took > 0 {
-		pace := float64(l.since) / took
+		run, pace := float64(l.since), float64(l.since)/took
 		switch {
-		case l.pace == 0, pace > float64(l.limiter.Limit())*0.7:
-		case pace > l.pace*0.85 && pace < l.pace*1.15:
-			l.proof += alike
+		case pace > float64(l.limiter.Limit())*0.7:
+			l.weigh(run, l.run, 0.05, same, another)
+		case l.run > 0:
+			run = 0
 		default:
-			l.proof = max(l.proof+unlike, unlikely)
+			l.weigh(pace, l.pace, 0.15, alike, unlike)
+			run = 0
 		}
-		l.pace = pace
+		l.run, l.pace = run, pace
 	}
 	l.first, l.since = now, 0
+}
+
+// weigh adds what it proves that a figure is within so much of the one before, or that it is not.
+func (l *Limit) weigh(is, was, within, like, unlike float64) {
+	switch {
+	case was == 0:
+	case is > was*(1-within) && is < was*(1+within):
+		l.proof += like
+	default:
+		l.proof = max(l.proof+unlike, unlikely)
+	}
 }
 
 // learn takes the rate from what was let through before everything was refused, for now and for as long as is said.
@@ -174,6 +196,9 @@ func (l *Limit) learn(now time.Time, said time.Duration) {
 	// the one that either has refused: the time before it was not used up. Since the last refusal all of it was.
 	var best rate.Limit
 	for i, at := range l.let {
+		if len(l.let)-i < enough {
+			break // two at once are no rate, however soon more may come
+		}
 		took := now.Sub(at) + said
 		if i == 0 && !l.learnt.IsZero() {
 			took = now.Sub(l.learnt)
@@ -191,7 +216,10 @@ func (l *Limit) learn(now time.Time, said time.Duration) {
 	l.base = best
 	l.gate = later(l.gate, now.Add(min(said, longGate)))
 	l.learnt, l.raise = now, now.Add(firstUp)
-	l.let, l.refused, l.proof, l.pace = nil, 0, 0, 0
+	if l.run > 0 {
+		l.raise = now.Add(firmFor) // what was let through at a pace of ours tells it well
+	}
+	l.let, l.refused, l.proof, l.pace, l.run = nil, 0, 0, 0, 0
 }
 
 func later(a, b time.Time) time.Time {

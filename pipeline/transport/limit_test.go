@@ -71,6 +71,7 @@ func (w *window) admit(now time.Time) (bool, string) {
 // A desk answers for a counter, after a while, and notes what came of it.
 type desk struct {
 	mu      sync.Mutex
+	chance  *rand.Rand
 	counter counter
 	strange float64 // share of requests that are refused for no reason
 	let     []time.Time
@@ -81,7 +82,7 @@ func (d *desk) RoundTrip(*http.Request) (*http.Response, error) {
 	d.mu.Lock()
 	now := time.Now()
 	ok, retryAfter := d.counter.admit(now)
-	if ok && d.strange > 0 && rand.Float64() < d.strange {
+	if ok && d.strange > 0 && d.chance.Float64() < d.strange {
 		ok, retryAfter = false, "0"
 	}
 	if ok {
@@ -89,8 +90,9 @@ func (d *desk) RoundTrip(*http.Request) (*http.Response, error) {
 	} else {
 		d.refused = append(d.refused, now)
 	}
+	takes := 5*time.Millisecond + time.Duration(d.chance.IntN(int(time.Millisecond)))
 	d.mu.Unlock()
-	time.Sleep(5*time.Millisecond + rand.N(time.Millisecond))
+	time.Sleep(takes)
 	resp := &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}"))}
 	if !ok {
 		resp.StatusCode = 429
@@ -120,7 +122,7 @@ func TestTheRateIsLearnt(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := &desk{counter: tc.counter, strange: tc.strange}
+				d := &desk{chance: rand.New(rand.NewPCG(1, 2)), counter: tc.counter, strange: tc.strange}
 				c := transport.New(transport.Options{Now: time.Now, Base: d})
 				began := time.Now()
 				ask(t, c, 8, tc.lasts)
@@ -145,7 +147,7 @@ func TestTheRateIsLearnt(t *testing.T) {
 // A provider that refuses for no reason and has no limit is not slowed down to.
 func TestARefusalOfNoReasonTeachesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &desk{counter: &bucket{size: 1e6, perSecond: 1e6}, strange: 0.05}
+		d := &desk{chance: rand.New(rand.NewPCG(1, 2)), counter: &bucket{size: 1e6, perSecond: 1e6}, strange: 0.05}
 		ask(t, transport.New(transport.Options{Now: time.Now, Base: d}), 1, time.Minute)
 		if rate := float64(len(d.let)) / 60; rate < 25 { // 180 without a wait, 55 with 0.25 s at one in twenty
 			t.Errorf("%.1f requests a second got through, want more than 40", rate)
