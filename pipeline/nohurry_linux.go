@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"runtime"
 	"sync/atomic"
 
@@ -22,8 +23,13 @@ func InNoHurry(fn func()) {
 		fn() // the whole process gives way to others: there is nobody in a hurry here
 		return
 	}
-	patient.Add(1)
+	if patient.Add(1) == 1 {
+		starved.Store(false)
+	}
 	defer patient.Add(-1)
+	watch, stop := context.WithCancel(context.Background())
+	defer stop()
+	go goOn(watch)
 	done := make(chan struct{})
 	goPatient(inNoHurry, func() {
 		defer close(done)
@@ -40,7 +46,7 @@ func GiveWay() {
 	}
 }
 
-// goAlike is go, with the priority of whoever calls it.
+// goAlike is go, with the priority of whoever calls it, and with everybody else before it if that is so.
 func goAlike(fn func()) {
 	mine, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
 	if err != nil {
@@ -52,7 +58,13 @@ func goAlike(fn func()) {
 		go fn()
 		return
 	}
-	goPatient(20-mine, fn) // the system call counts downwards
+	policy, _ := policyOf(unix.Gettid())
+	goPatient(20-mine, func() { // the system call counts downwards
+		if policy == unix.SCHED_IDLE {
+			_ = setPolicy(unix.Gettid(), policy)
+		}
+		fn()
+	})
 }
 
 // goPatient starts fn on a thread of its own that is so nice. Nobody else gets the thread: it is never unlocked. The process's

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -20,6 +21,8 @@ const (
 
 // stepBack lowers the priority of this process when another one reads the published ledger, until ctx is done.
 func (w *work) stepBack(ctx context.Context) {
+	runtime.LockOSThread() // one thread stays as it is: it sees to the others
+	defer runtime.UnlockOSThread()
 	path := w.Published()
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
@@ -33,6 +36,7 @@ func (w *work) stepBack(ctx context.Context) {
 				if beNice(readersFirst, func(int) bool { return true }) != nil {
 					_ = unix.Setpriority(unix.PRIO_PROCESS, 0, readersFirst) // where threads have no priority of their own
 				}
+				goOn(ctx)
 				return
 			}
 		}
@@ -50,7 +54,8 @@ func isRead(path string) bool {
 	return unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lk) == nil && lk.Type != unix.F_UNLCK
 }
 
-// beNice lowers the priority of every thread there is whose own is one that is meant; those to come have that of who starts them.
+// beNice lowers the priority of every thread there is whose own is one that is meant, and lets others go before it where that is
+// safe; those to come have that of who starts them.
 func beNice(n int, meant func(now int) bool) error {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -63,6 +68,7 @@ func beNice(n int, meant func(now int) bool) error {
 		}
 		if now, err := unix.Getpriority(unix.PRIO_PROCESS, id); err == nil && meant(20-now) { // the system call counts downwards
 			_ = unix.Setpriority(unix.PRIO_PROCESS, id, n)
+			letGoFirst(id)
 		}
 	}
 	return nil
