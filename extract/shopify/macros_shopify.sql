@@ -15,13 +15,14 @@
 
 create or replace temp macro shopify_time(t) as (try_cast(t as timestamptz) at time zone 'UTC');
 
--- An amount in minor units: exact, or it is none.
-create or replace temp macro shopify_money(m) as minor_exact(m.amount, m.currencyCode);
-
 -- A bag's amount is the customer's, else the shop's. The fields are chosen from, because a choice of structs copies both.
-create or replace temp macro shopify_currency(bag) as (case when bag.presentmentMoney is null then bag.shopMoney.currencyCode else bag.presentmentMoney.currencyCode end)::varchar;
-create or replace temp macro shopify_minor(bag) as
-    minor_exact((case when bag.presentmentMoney is null then bag.shopMoney.amount else bag.presentmentMoney.amount end)::varchar, shopify_currency(bag));
+create or replace temp macro shopify_bag(bag) as {
+    'amount': (case when bag.presentmentMoney is null then bag.shopMoney.amount else bag.presentmentMoney.amount end)::varchar,
+    'currencyCode': (case when bag.presentmentMoney is null then bag.shopMoney.currencyCode else bag.presentmentMoney.currencyCode end)::varchar};
+
+-- An amount in minor units: exact, or it is none. It is taken from a bag in a step before: each time the macro names its
+-- argument it is bound anew, which for a bag within an order is most of what planning costs.
+create or replace temp macro shopify_money(m) as minor_exact(m.amount, m.currencyCode);
 
 -- A rate in basis points: ratePercentage is 25, rate is 0.25.
 create or replace temp macro shopify_rate(t) as
@@ -32,7 +33,9 @@ create or replace temp macro shopify_tail(id) as nullif(regexp_extract(id::varch
 
 -- Tax lines typed, with a flag on those that a channel owes; the sum of either kind; and what the rates of ours come to.
 create or replace temp macro shopify_tax_lines(taxes) as
-    list_transform(coalesce(taxes, []), lambda x: {'is_channel': coalesce(x.channelLiable, false), 'amount': shopify_minor(x.priceSet), 'rate_bp': shopify_rate(x)});
+    list_transform(coalesce(taxes, []), lambda x: {'is_channel': coalesce(x.channelLiable, false), 'bag': shopify_bag(x.priceSet), 'rate_bp': shopify_rate(x)});
+create or replace temp macro shopify_tax_amounts(taxes) as
+    list_transform(taxes, lambda x: {'is_channel': x.is_channel, 'amount': shopify_money(x.bag), 'rate_bp': x.rate_bp});
 create or replace temp macro shopify_tax(typed, of_channel) as
     coalesce(list_sum(list_transform(list_filter(typed, lambda x: x.is_channel = of_channel), lambda x: x.amount)), 0)::bigint;
 create or replace temp macro shopify_rates(typed) as

@@ -47,6 +47,13 @@ with parsed as (
         }}').data as d
     from shopify_texts
 
+),
+
+priced as (
+
+    select *, shopify_bag(d."order".totalPriceSet) as total, shopify_bag(d."order".totalCashRoundingAdjustment.paymentSet) as rounding
+    from parsed
+
 )
 
 select
@@ -67,9 +74,9 @@ select
     d."order".cancelledAt is not null as is_cancelled,
     d."order".closedAt is not null as is_closed,
     coalesce(d."order".edited, false) as is_edited,
-    shopify_minor(d."order".totalPriceSet) as total,
-    upper(shopify_currency(d."order".totalPriceSet)) as currency,
-    coalesce(shopify_minor(d."order".totalCashRoundingAdjustment.paymentSet), 0) as rounding,
+    shopify_money(total) as total,
+    upper(total.currencyCode) as currency,
+    coalesce(shopify_money(rounding), 0) as rounding,
     d."order".poNumber as po_number, d."order".confirmationNumber as confirmation, d."order".sourceIdentifier as source_identifier, d."order".number as number,
     coalesce(d."order".taxesIncluded, false) as taxes_included,
     len(coalesce(d."order".agreements.nodes, [])) > 0 as has_journal,
@@ -80,7 +87,7 @@ select
     -- What a fulfilment or a refund has more of than an answer about its order holds.
     d.fulfillment as fulfillment,
     d.refund as refund
-from parsed;
+from priced;
 
 -- One row per order and blob: the answer that has its name. Test orders are nothing that happened.
 create or replace temp table shopify_orders as
@@ -96,8 +103,8 @@ from (select blob_id, unnest(items) as i from shopify_answers);
 create or replace temp table shopify_payments as
 select distinct on (blob_id, t.id)
     blob_id, t.id as id, upper(t.kind) as kind, upper(t.status) as status, lower(t.gateway) as gateway, nullif(t.paymentId, '') as payment_id,
-    shopify_minor(t.amountSet) as amount, t.receiptJson as receipt, shopify_time(t.processedAt) as at_
-from (select blob_id, unnest(transactions) as t from shopify_answers);
+    shopify_money(bag) as amount, t.receiptJson as receipt, shopify_time(t.processedAt) as at_
+from (select *, shopify_bag(t.amountSet) as bag from (select blob_id, unnest(transactions) as t from shopify_answers));
 
 create or replace temp table shopify_parcels as
 select distinct on (blob_id, f.id)
@@ -123,24 +130,29 @@ from (select blob_id, unnest(refunds) as r from shopify_answers);
 create or replace temp table shopify_refund_payments as
 select distinct on (blob_id, refund_id, t.id)
     blob_id, refund_id, t.id as id, upper(t.kind) as kind, upper(t.status) as status, lower(t.gateway) as gateway, nullif(t.paymentId, '') as payment_id,
-    shopify_minor(t.amountSet) as amount, t.receiptJson as receipt
+    shopify_money(bag) as amount, t.receiptJson as receipt
 from (
-    select blob_id, r.id as refund_id, unnest(r.transactions.nodes) as t
-    from (select blob_id, unnest(refunds) as r from shopify_answers)
-    union all
-    select blob_id, refund.id, unnest(refund.transactions.nodes) from shopify_answers where refund is not null
+    select *, shopify_bag(t.amountSet) as bag
+    from (
+        select blob_id, r.id as refund_id, unnest(r.transactions.nodes) as t
+        from (select blob_id, unnest(refunds) as r from shopify_answers)
+        union all
+        select blob_id, refund.id, unnest(refund.transactions.nodes) from shopify_answers where refund is not null
+    )
 );
 
 create or replace temp table shopify_adjustments as
 select blob_id, refund_id, sum(amount)::bigint as amount
 from (
-    select distinct on (blob_id, refund_id, a.id) blob_id, refund_id,
-        coalesce(shopify_minor(a.amountSet), 0) + coalesce(shopify_minor(a.taxAmountSet), 0) as amount
+    select blob_id, refund_id, coalesce(shopify_money(amount), 0) + coalesce(shopify_money(tax), 0) as amount
     from (
-        select blob_id, r.id as refund_id, unnest(r.orderAdjustments.nodes) as a
-        from (select blob_id, unnest(refunds) as r from shopify_answers)
-        union all
-        select blob_id, refund.id, unnest(refund.orderAdjustments.nodes) from shopify_answers where refund is not null
+        select distinct on (blob_id, refund_id, a.id) blob_id, refund_id, shopify_bag(a.amountSet) as amount, shopify_bag(a.taxAmountSet) as tax
+        from (
+            select blob_id, r.id as refund_id, unnest(r.orderAdjustments.nodes) as a
+            from (select blob_id, unnest(refunds) as r from shopify_answers)
+            union all
+            select blob_id, refund.id, unnest(refund.orderAdjustments.nodes) from shopify_answers where refund is not null
+        )
     )
 )
 group by all;
@@ -179,9 +191,16 @@ read as (
     select
         * exclude (s), s.id as sale_id,
         upper(s.actionType) as action, upper(s.lineType) as line_type, s.lineItem.id as item_id, coalesce(abs(s.quantity), 0) as quantity,
-        shopify_minor(s.totalAmount) as total, coalesce(shopify_minor(s.totalTaxAmount), 0) as stated_tax,
-        list_transform(coalesce(s.taxes, []), lambda x: {'is_channel': coalesce(x.taxLine.channelLiable, false), 'amount': shopify_minor(x.amount), 'rate_bp': shopify_rate(x.taxLine)}) as taxes
+        shopify_bag(s.totalAmount) as total, shopify_bag(s.totalTaxAmount) as stated_tax,
+        list_transform(coalesce(s.taxes, []), lambda x: {'is_channel': coalesce(x.taxLine.channelLiable, false), 'bag': shopify_bag(x.amount), 'rate_bp': shopify_rate(x.taxLine)}) as taxes
     from sales
+
+),
+
+counted as (
+
+    select * replace (shopify_money(total) as total, coalesce(shopify_money(stated_tax), 0) as stated_tax, shopify_tax_amounts(taxes) as taxes)
+    from read
 
 ),
 
@@ -191,7 +210,7 @@ typed as (
     select distinct on (blob_id, sale_id)
         * exclude (taxes), len(taxes) as tax_lines, shopify_tax(taxes, true) as channel_tax, shopify_tax(taxes, false) as tax,
         shopify_rates(list_filter(taxes, lambda x: x.amount <> 0 or len(taxes) = 1)) as rate_bp
-    from read
+    from counted
 
 )
 
@@ -243,22 +262,29 @@ from (
     select s.blob_id, s.item_id, s.line_type, o.taxes_included, s.price,
         shopify_tax(s.taxes, false) as vat, shopify_tax(s.taxes, true) as channel, shopify_rates(s.taxes) as rate_bp, s.quantity
     from (
-        select distinct on (blob_id, i.id)
-            blob_id, i.id as item_id, case when i.isGiftCard then 'GIFT_CARD' else 'PRODUCT' end as line_type, i.quantity as quantity,
-            shopify_minor(i.originalTotalSet) - coalesce(list_sum(list_transform(coalesce(i.discountAllocations, []), lambda x: shopify_minor(x.allocatedAmountSet))), 0)::bigint as price,
-            shopify_tax_lines(i.taxLines) as taxes
-        from (select blob_id, unnest(o.lineItems.nodes) as i from shopify_stated)
+        select * exclude (discounts) replace (
+            shopify_money(price) - coalesce(list_sum(list_transform(discounts, lambda x: shopify_money(x))), 0)::bigint as price, shopify_tax_amounts(taxes) as taxes)
+        from (
+            select distinct on (blob_id, i.id)
+                blob_id, i.id as item_id, case when i.isGiftCard then 'GIFT_CARD' else 'PRODUCT' end as line_type, i.quantity as quantity,
+                shopify_bag(i.originalTotalSet) as price, list_transform(coalesce(i.discountAllocations, []), lambda x: shopify_bag(x.allocatedAmountSet)) as discounts,
+                shopify_tax_lines(i.taxLines) as taxes
+            from (select blob_id, unnest(o.lineItems.nodes) as i from shopify_stated)
+        )
     ) as s
     inner join shopify_orders as o using (blob_id)
     where not o.has_journal
     union all
-    select blob_id, null, 'SHIPPING', taxes_included, shopify_minor(i.discountedPriceSet),
+    select blob_id, null, 'SHIPPING', taxes_included, shopify_money(price),
         shopify_tax(taxes, false), shopify_tax(taxes, true), shopify_rates(taxes), 0
     from (
-        select blob_id, taxes_included, i, shopify_tax_lines(i.taxLines) as taxes
+        select * replace (shopify_tax_amounts(taxes) as taxes)
+        from (
+        select blob_id, taxes_included, i.isRemoved as is_removed, shopify_bag(i.discountedPriceSet) as price, shopify_tax_lines(i.taxLines) as taxes
         from (select blob_id, coalesce(o.taxesIncluded, false) as taxes_included, unnest(o.shippingLines.nodes) as i from shopify_stated where is_order)
+        )
     )
-    where not coalesce(i.isRemoved, false)
+    where not coalesce(is_removed, false)
 );
 
 -- One row per refund, and per return that no refund has paid yet. money is what went back by
