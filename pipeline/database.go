@@ -16,7 +16,7 @@ import (
 
 // schemaVersion counts the shapes of work.duckdb. A file of another shape is set aside
 // and rebuilt from the archive: everything in it is derived.
-const schemaVersion = "12"
+const schemaVersion = "13"
 
 // openDB opens work.duckdb. A missing file, or one of another shape, is rebuilt when the
 // archive holds anything.

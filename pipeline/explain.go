@@ -223,6 +223,25 @@ func sameReference(column, ref string, thorough bool) []string {
 	return out
 }
 
+// lineReference are the conditions, one or more of them, under which a payout line carries ref. They are found by their tags;
+// when thorough by what they are alone.
+func lineReference(ref string, thorough bool) (out []string) {
+	by := func(column, form string) {
+		same := fmt.Sprintf(form, column) + " = " + fmt.Sprintf(form, duck.Quote(ref))
+		if !thorough {
+			same = column + "_tag = tag_of(" + fmt.Sprintf(form, duck.Quote(ref)) + ") and " + same
+		}
+		out = append(out, same)
+	}
+	by("order_key", "%s")
+	by("event_key", "%s")
+	if strings.Trim(ref, "#0") == "" {
+		return append(out, "order_reference = "+duck.Quote(ref)) // it has no normal form
+	}
+	by("order_reference", "normal_reference(%s)")
+	return out
+}
+
 // find gathers everything that carries a reference, as documents and payout lines. Each way that something may
 // carry it is a scan of one column by a constant, which costs milliseconds where making a million references
 // normal costs half a second: that is done only when thorough. With another connection beside db, lines are looked for there
@@ -237,7 +256,6 @@ func find(ctx context.Context, db, beside *duck.DB, ref string, thorough bool) (
 		}
 	}
 	exact(&documents, "select document_id from documents", "document_id", "reference")
-	exact(&places, "select line_id, rowid from payout_lines", "order_key", "event_key")
 	documents = append(documents, "select document_id from payouts where "+q+" in (document_id, payout_id, bank_reference) or split_part(payout_id, '/', 2) = "+q)
 	if utf8.RuneCountInString(ref) >= 8 {
 		// What begins with it: up to the same with the last character there is behind it.
@@ -257,13 +275,11 @@ func find(ctx context.Context, db, beside *duck.DB, ref string, thorough bool) (
 			"select c.payout_document from booked_lines as b inner join line_classes as c using (class_no) where b.line_id"+between+" and c.kind = 'payout'")
 		places = append(places, "select line_id, rowid from payout_lines where line_id"+between)
 	}
-	for _, x := range []struct {
-		into          *[]string
-		query, column string
-	}{{&documents, "select document_id from documents", "order_number"}, {&places, "select line_id, rowid from payout_lines", "order_reference"}} {
-		for _, same := range sameReference(x.column, ref, thorough) {
-			*x.into = append(*x.into, x.query+" where "+same)
-		}
+	for _, same := range sameReference("order_number", ref, thorough) {
+		documents = append(documents, "select document_id from documents where "+same)
+	}
+	for _, same := range lineReference(ref, thorough) {
+		places = append(places, "select line_id, rowid from payout_lines where "+same)
 	}
 	findLines := func(db *duck.DB) error {
 		return db.Exec(ctx, "create or replace temp table found_lines (line_id uuid, place bigint); insert into found_lines "+strings.Join(places, "\nunion\n"))

@@ -71,12 +71,15 @@ const lineContent = `concat_ws('|', {{source}}, payout_id, part, provider_type, 
 	coalesce(order_reference, ''), coalesce(other_references, ''), coalesce(epoch_us(event_at), 0), coalesce(currency, ''),
 	coalesce(gross_minor::varchar, '?'), coalesce(fee_minor::varchar, '?'), coalesce(fee_vat_minor, 0), coalesce(net_minor::varchar, '?'), coalesce(row_off_minor, 0), coalesce(text, ''))`
 
+// lineTags are what the references of a payout line are found by.
+const lineTags = "tag_of(normal_reference(order_reference)) as order_reference_tag, tag_of(order_key) as order_key_tag, tag_of(event_key) as event_key_tag"
+
 // namedLines is a query of payout lines with the names they are known by: what a line says, and which of its answer's equal ones it is.
 func namedLines(source, rows string) string {
 	content := strings.ReplaceAll(lineContent, "{{source}}", duck.Quote(source))
-	return strings.NewReplacer("{{content}}", content, "{{rows}}", rows).Replace(`
+	return strings.NewReplacer("{{content}}", content, "{{tags}}", lineTags, "{{rows}}", rows).Replace(`
 select name_of(content || '|' || row_number() over (partition by content, blob_id order by row_no)) as line_id, * exclude (content)
-from (select i.* exclude (line_id, source, run_no), {{content}} as content from {{rows}} as i)`)
+from (select i.* exclude (line_id, source, run_no) replace ({{tags}}), {{content}} as content from {{rows}} as i)`)
 }
 
 // ofKinds narrows what a model's documents replace to the kinds it yields.

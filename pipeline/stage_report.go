@@ -201,7 +201,7 @@ func (s *staging) reportModel(src Source, m extract.Model, row *blobRow) error {
 		return err
 	}
 	n, err := db.Affected(s.ctx, with(`insert into payout_lines by name
-		select name_of(`+lineContent+` || '|1') as line_id, {{source}} as source, {{blob}} as blob_id, {{run}} as run_no, m.* from {{model}} as m`))
+		select name_of(`+lineContent+` || '|1') as line_id, {{source}} as source, {{blob}} as blob_id, {{run}} as run_no, `+lineTags+`, m.* from {{model}} as m`))
 	if err != nil {
 		return err
 	}

@@ -184,6 +184,8 @@ func TestMacros(t *testing.T) {
 		{"zeros inside and behind stay", "normal_reference('#0100200')", "100200"},
 		{"blanks inside stay", "normal_reference('A 12')", "A 12"},
 		{"nothing is no reference", "normal_reference('')", ""},
+		{"a tag is what stored rows are found by: another number needs another schema version", "tag_of('1023')", "3306813341"},
+		{"nothing has no tag", "coalesce(tag_of(null)::varchar, 'none')", "none"},
 		{"blanks are no reference", "normal_reference('   ')", ""},
 		{"zeros alone are no reference", "normal_reference('#000')", ""},
 		{"unknown is no reference", "normal_reference(null)", ""},

@@ -57,7 +57,7 @@ const (
 )
 
 var (
-	isSQL  = regexp.MustCompile(`(?i)^\s*(select|insert into|update|delete from|create|drop|attach|detach|concat_ws|with|and \(?\w+(\.\w+)?[ ,]|null::|\|\|)\b|\|\| |\(select |\bis not distinct\b|\bpartition by\b|^\w+ (bigint|varchar|boolean|timestamp)$`)
+	isSQL  = regexp.MustCompile(`(?i)^\s*(select|insert into|update|delete from|create|drop|attach|detach|concat_ws|tag_of|with|and \(?\w+(\.\w+)?[ ,]|null::|\|\|)\b|\|\| |\(select |\bis not distinct\b|\bpartition by\b|^\w+ (bigint|varchar|boolean|timestamp)$`)
 	verb   = regexp.MustCompile(`%[-+#0]*(\[\d+\])?[0-9.]*[a-zA-Z]`)
 	phrase = regexp.MustCompile(`\pL{2,},? \pL{2,}`)
 )

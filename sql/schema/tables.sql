@@ -121,7 +121,9 @@ create table payout_lines (
     currency varchar using compression dictionary, gross_minor bigint, fee_minor bigint, fee_vat_minor bigint, net_minor bigint,
     row_off_minor bigint, -- by how much the row's own columns disagree; null: nothing to compare
     sold_currency varchar using compression dictionary, sold_minor bigint, -- the gross before the provider converted it; null: it did not
-    country varchar using compression dictionary, text varchar using compression dictionary, locator varchar using compression dictionary, blob_id bigint, row_no bigint, run_no integer
+    country varchar using compression dictionary, text varchar using compression dictionary, locator varchar using compression dictionary, blob_id bigint, row_no bigint, run_no integer,
+    -- tag_of its references, the order's in its normal form: a number is looked for in a million rows forty times faster than a text
+    order_reference_tag uinteger, order_key_tag uinteger, event_key_tag uinteger
 );
 -- What a provider's own account of us says, where it has one: what it held each time it was asked, and what moved on it.
 -- Nothing is booked from either.
