@@ -113,7 +113,11 @@ func (b *books) open(ctx context.Context, newest bool) (*shelf, error) {
 		}
 		if b.replacing == nil {
 			b.replacing = make(chan struct{})
-			b.background.Go(func() { b.replace(st) })
+			replace := func() { b.replace(st) }
+			if b.cur != nil { // meanwhile pages are answered from the copy before
+				replace = func() { pipeline.InNoHurry(func() { b.replace(st) }) }
+			}
+			b.background.Go(replace)
 		}
 		wait := b.replacing
 		keep := b.cur != nil && !newest
