@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,8 +24,12 @@ const (
 // starved says that a run could hardly go on, and does not let everybody else go first any more.
 var starved atomic.Bool
 
-// mayReturn reports whether a thread may leave SCHED_IDLE: tried on one that is needed for nothing else.
+// mayReturn reports whether a thread may leave SCHED_IDLE: tried on one that is needed for nothing else. Who has set another
+// policy for the whole process knows why.
 var mayReturn = sync.OnceValue(func() bool {
+	if all, err := policyOf(unix.Getpid()); err != nil || all != unix.SCHED_NORMAL {
+		return false
+	}
 	ok := make(chan bool, 1)
 	goPatient(readersFirst, func() {
 		id := unix.Gettid()
@@ -45,6 +48,9 @@ func letGoFirst(thread int) {
 
 // goOn watches over the threads that let everybody go first, until ctx is done, and takes them back when they are starved.
 func goOn(ctx context.Context) {
+	if !mayReturn() {
+		return
+	}
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	var before map[int]onProcessor
@@ -55,7 +61,8 @@ func goOn(ctx context.Context) {
 		case <-t.C:
 		}
 		now := map[int]onProcessor{}
-		for _, id := range threadIDs() {
+		ids, _ := threadIDs()
+		for _, id := range ids {
 			if policy, err := policyOf(id); err != nil || policy != unix.SCHED_IDLE {
 				continue
 			}
@@ -97,20 +104,6 @@ func waited(thread int) (x onProcessor, err error) {
 		_, err = fmt.Sscan(string(b), &x.ran, &x.waited)
 	}
 	return x, err
-}
-
-// threadIDs are the threads of this process; none where they cannot be listed.
-func threadIDs() (ids []int) {
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return nil
-	}
-	for _, t := range tasks {
-		if id, err := strconv.Atoi(t.Name()); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }
 
 // setPolicy sets how a thread is scheduled; how nice it is stays. Not sched_setattr, which systemd's RestrictRealtime forbids.

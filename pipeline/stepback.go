@@ -57,19 +57,23 @@ func isRead(path string) bool {
 // beNice lowers the priority of every thread there is whose own is one that is meant, and lets others go before it where that is
 // safe; those to come have that of who starts them.
 func beNice(n int, meant func(now int) bool) error {
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return err
-	}
-	for _, t := range tasks {
-		id, err := strconv.Atoi(t.Name())
-		if err != nil {
-			continue
-		}
+	ids, err := threadIDs()
+	for _, id := range ids {
 		if now, err := unix.Getpriority(unix.PRIO_PROCESS, id); err == nil && meant(20-now) { // the system call counts downwards
 			_ = unix.Setpriority(unix.PRIO_PROCESS, id, n)
 			letGoFirst(id)
 		}
 	}
-	return nil
+	return err
+}
+
+// threadIDs are the threads of this process, where the system lists them.
+func threadIDs() (ids []int, err error) {
+	tasks, err := os.ReadDir("/proc/self/task")
+	for _, t := range tasks {
+		if id, err := strconv.Atoi(t.Name()); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
 }

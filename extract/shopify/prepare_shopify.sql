@@ -280,8 +280,8 @@ from (
     from (
         select * replace (shopify_tax_amounts(taxes) as taxes)
         from (
-        select blob_id, taxes_included, i.isRemoved as is_removed, shopify_bag(i.discountedPriceSet) as price, shopify_tax_lines(i.taxLines) as taxes
-        from (select blob_id, coalesce(o.taxesIncluded, false) as taxes_included, unnest(o.shippingLines.nodes) as i from shopify_stated where is_order)
+            select blob_id, taxes_included, i.isRemoved as is_removed, shopify_bag(i.discountedPriceSet) as price, shopify_tax_lines(i.taxLines) as taxes
+            from (select blob_id, coalesce(o.taxesIncluded, false) as taxes_included, unnest(o.shippingLines.nodes) as i from shopify_stated where is_order)
         )
     )
     where not coalesce(is_removed, false)
