@@ -25,9 +25,7 @@ create or replace temp macro mollie_meta(m) as
 -- The order number that a shop's plugin stored as metadata. The names are those of plugins in use; none is Mollie's.
 create or replace temp macro mollie_order_number(m) as
     coalesce(
-        nullif(mollie_meta(m) ->> '$.order_number', ''), nullif(mollie_meta(m) ->> '$.orderNumber', ''),
-        nullif(mollie_meta(m) ->> '$.order_id', ''), nullif(mollie_meta(m) ->> '$.orderId', ''),
-        nullif(mollie_meta(m) ->> '$.order', ''), nullif(mollie_meta(m) ->> '$.reference', ''),
+        list_any_value(list_transform(mollie_meta(m) ->> ['$.order_number', '$.orderNumber', '$.order_id', '$.orderId', '$.order', '$.reference'], lambda x: nullif(x, ''))),
         case when json_type(m) = 'VARCHAR' and mollie_meta(m) is null and regexp_full_match(m ->> '$', '\S{1,64}') then m ->> '$' end,
         case when json_type(m) in ('UBIGINT', 'BIGINT') then m ->> '$' end);
 

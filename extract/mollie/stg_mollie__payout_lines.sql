@@ -47,7 +47,7 @@ listed_items as (
 
 ),
 
-typed as materialized (
+typed as (
 
     select
         *,
