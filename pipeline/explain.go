@@ -64,7 +64,13 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 	if _, id, ok := strings.Cut(ref, "/chargeback/"); ok && id != "" {
 		ref = id // recon.documents names a chargeback so, which is a payout's line: by its own ID, or the line's
 	}
-	f, lines, err := find(ctx, db, beside, ref, false)
+	// A copy that another version published may have no tags to find lines by, or others.
+	version, err := db.Texts(ctx, "select value from meta where name = 'schema'")
+	if err != nil {
+		return nil, err
+	}
+	thorough := !slices.Equal(version, []string{schemaVersion})
+	f, lines, err := find(ctx, db, beside, ref, thorough)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +83,7 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 			return nil, err
 		}
 	}
-	if f == (howMany{}) {
+	if f == (howMany{}) && !thorough {
 		// A reference written in another way than is looked for first: every one is made normal and compared.
 		f, lines, err = find(ctx, db, beside, ref, true)
 	}

@@ -54,3 +54,39 @@ func TestSameReferenceFindsWhatEveryRowWouldSay(t *testing.T) {
 		}
 	}
 }
+
+// A line is found by the tags of its references, however they are written, as by the references themselves.
+func TestTagsFindWhatReferencesSay(t *testing.T) {
+	ctx := context.Background()
+	db, err := duck.Open(ctx, "", duck.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	refs := []string{"1001", "#1001", "001001", "\u00a01001", "#\u00a01001", "x1001", "#X1001", "åx1001", "Å1", "å1", "0", "#", "00", "# 12", "12", "O'1", "100%s"}
+	var rows []string
+	for i, r := range refs {
+		rows = append(rows, "("+duck.Quote(r)+", "+duck.Quote(refs[(i+3)%len(refs)])+", "+duck.Quote(refs[(i+7)%len(refs)])+")")
+	}
+	if err := db.Exec(ctx, kvsql.Macros()+"create table said (order_reference varchar, order_key varchar, event_key varchar); insert into said values "+strings.Join(rows, ", ")+", (null, null, null);"+
+		"create table l as select *, "+lineTags+" from said"); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range refs {
+		ref = strings.TrimSpace(ref)
+		found := func(thorough bool) []string {
+			out, err := db.Texts(ctx, "select rowid::varchar from l where ("+strings.Join(lineReference(ref, thorough), ") or (")+") order by rowid")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		want := found(true)
+		if len(want) < 3 {
+			t.Errorf("%q is found %d times, and is there three times", ref, len(want))
+		}
+		if d := cmp.Diff(want, found(false)); d != "" {
+			t.Errorf("%q (-references, +tags):\n%s", ref, d)
+		}
+	}
+}
