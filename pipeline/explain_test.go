@@ -11,21 +11,31 @@ import (
 	"github.com/kvitt/kvitt/sql/duck"
 )
 
-// What is looked for apart, so that DuckDB need not read all of it, is what is found by looking at every reference.
-func TestSameReferenceFindsWhatEveryRowWouldSay(t *testing.T) {
-	ctx := context.Background()
-	db, err := duck.Open(ctx, "", duck.Options{})
+// inMemory is a database with kvitt's macros.
+func inMemory(t *testing.T) *duck.DB {
+	t.Helper()
+	db, err := duck.Open(context.Background(), "", duck.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { db.Close() })
+	if err := db.Exec(context.Background(), kvsql.Macros()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// What is looked for apart, so that DuckDB need not read all of it, is what is found by looking at every reference.
+func TestSameReferenceFindsWhatEveryRowWouldSay(t *testing.T) {
+	ctx := context.Background()
+	db := inMemory(t)
 	refs := []string{"1001", "#1001", "001001", "#00#1001", " 1001", "\u00a01001", "\u3000#1001", "#\u00a01001", "11001", "x1001", "#x1001", "X1001", "#X1001", "0X1001", "åx1001",
 		"Å1", "å1", "#å1", "\u2003Å1", "ÖÅ1", "0", "#", "00", "# 12", "12", "\t12", "0001-A", "1-a", "01-a", "", "1002"}
 	var rows []string
 	for _, r := range refs {
 		rows = append(rows, "("+duck.Quote(r)+")")
 	}
-	if err := db.Exec(ctx, kvsql.Macros()+"create table t (r varchar); insert into t values "+strings.Join(rows, ", ")); err != nil {
+	if err := db.Exec(ctx, "create table t (r varchar); insert into t values "+strings.Join(rows, ", ")); err != nil {
 		t.Fatal(err)
 	}
 	for _, ref := range refs {
@@ -58,17 +68,13 @@ func TestSameReferenceFindsWhatEveryRowWouldSay(t *testing.T) {
 // A line is found by the tags of its references, however they are written, as by the references themselves.
 func TestTagsFindWhatReferencesSay(t *testing.T) {
 	ctx := context.Background()
-	db, err := duck.Open(ctx, "", duck.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := inMemory(t)
 	refs := []string{"1001", "#1001", "001001", "\u00a01001", "#\u00a01001", "x1001", "#X1001", "åx1001", "Å1", "å1", "0", "#", "00", "# 12", "12", "O'1", "100%s"}
 	var rows []string
 	for i, r := range refs {
 		rows = append(rows, "("+duck.Quote(r)+", "+duck.Quote(refs[(i+3)%len(refs)])+", "+duck.Quote(refs[(i+7)%len(refs)])+")")
 	}
-	if err := db.Exec(ctx, kvsql.Macros()+"create table said (order_reference varchar, order_key varchar, event_key varchar); insert into said values "+strings.Join(rows, ", ")+", (null, null, null);"+
+	if err := db.Exec(ctx, "create table said (order_reference varchar, order_key varchar, event_key varchar); insert into said values "+strings.Join(rows, ", ")+", (null, null, null);"+
 		"create table l as select *, "+lineTags+" from said"); err != nil {
 		t.Fatal(err)
 	}

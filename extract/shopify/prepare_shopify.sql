@@ -197,7 +197,7 @@ read as (
 
 ),
 
-counted as (
+priced as (
 
     select * replace (shopify_money(total) as total, coalesce(shopify_money(stated_tax), 0) as stated_tax, shopify_tax_amounts(taxes) as taxes)
     from read
@@ -210,7 +210,7 @@ typed as (
     select distinct on (blob_id, sale_id)
         * exclude (taxes), len(taxes) as tax_lines, shopify_tax(taxes, true) as channel_tax, shopify_tax(taxes, false) as tax,
         shopify_rates(list_filter(taxes, lambda x: x.amount <> 0 or len(taxes) = 1)) as rate_bp
-    from counted
+    from priced
 
 )
 
