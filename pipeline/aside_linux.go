@@ -106,7 +106,8 @@ func waited(thread int) (x onProcessor, err error) {
 	return x, err
 }
 
-// setPolicy sets how a thread is scheduled; how nice it is stays. Not sched_setattr, which systemd's RestrictRealtime forbids.
+// setPolicy sets how a thread is scheduled; how nice it is stays. Of this call systemd's
+// RestrictRealtime forbids the real-time policies only.
 func setPolicy(thread, policy int) error {
 	var param struct{ priority int32 } // of real time only
 	if _, _, e := unix.Syscall(unix.SYS_SCHED_SETSCHEDULER, uintptr(thread), uintptr(policy), uintptr(unsafe.Pointer(&param))); e != 0 {

@@ -16,7 +16,8 @@ import (
 // A 429 that says when to come back is obeyed by all requests and not only by the one it was given to.
 // When what was under way with it is refused too, or many answers are 429 for long, what was let through
 // until then tells the rate, and requests are spread evenly over time from there on: a provider that
-// counts is not run into again. One 429 alone teaches nothing, since a provider may give one for other reasons.
+// counts is not run into again. Of what two refusals tell, a guess is made; it is given up when it does not keep
+// refusals away. One 429 alone teaches nothing, since a provider may give one for other reasons.
 type Limit struct {
 	next    http.RoundTripper
 	limiter *rate.Limiter
@@ -38,10 +39,40 @@ type Limit struct {
 	base    rate.Limit  // what was learnt: it may be tried a little higher
 	raise   time.Time   // when
 	back    float64     // steps that were taken back from it at the last 429
+
+	longest time.Duration // that was said to stay away for since then
+	guess   guess
+	climb   climb
+}
+
+// A guess is a rate that is kept to before it is proved. A provider that counts has let through what it
+// allows between two refusals, and refuses nothing that is spread evenly at that rate; one that
+// refuses for no reason does so at any rate, and shows by it that the guess is wrong. So little is lost by it,
+// and most providers need not refuse more than two.
+type guess struct {
+	from    time.Time // the refusal that its figure begins at; zero is none
+	let     int       // through since then
+	active  time.Time // when the last answer came
+	wants   bool      // the last answer was a refusal: what asks is not idle, it waits
+	on      bool      // the rate is kept to
+	of      int       // what it was taken from
+	steps   int       // that were taken back from what was tried beyond it; after three it is doubted
+	skip    int       // refusals to let pass before another guess
+	skipped int       // how many the last wrong guess cost
+}
+
+// A climb seeks what a rate that was just taken leaves unused. Where a provider says in whole seconds when to come
+// back, its window was over sooner; and where its bucket holds less than the wait fills, the rest ran over.
+type climb struct {
+	on      bool
+	window  time.Duration // the longest that was said to stay away for
+	burst   int           // what was let through at once before the rate was taken
+	drained time.Duration // in
 }
 
 const (
 	enough = 10 // let through before a rate is taken from it
+	tells  = 20 // let through between two refusals before a rate is guessed: one more or less is 5 %
 
 	// A request that was under way when another was refused is refused too by a provider that counts, four times
 	// in five at least, and once in twenty by one that refuses for no reason. As many are let through between two
@@ -54,12 +85,16 @@ const (
 
 	remember = 4096 // tries that a rate is taken from, at most
 
-	unsaid   = time.Second      // how long to stay away when a provider that refuses does not say
-	longGate = time.Minute      // a Retry-After beyond it is not for everybody: the one who was told it gives up or waits
-	firstUp  = time.Minute      // after a rate was learnt, it is tried a little higher
-	nextUp   = 2 * time.Second  // and higher again
-	step     = 1.02             // by this
-	firmFor  = 10 * time.Minute // after a 429 at a rate, it is not tried again
+	unsaid   = time.Second     // how long to stay away when a provider that refuses does not say
+	longGate = time.Minute     // a Retry-After beyond it is not for everybody: the one who was told it gives up or waits
+	ascent   = 1.05            // what a climb goes up by
+	rests    = 4               // this many of the time that a provider says to stay away for
+
+	firstUp = time.Minute      // after a rate was learnt, it is tried a little higher,
+	settled = 3 * time.Minute  // or after it was climbed to,
+	nextUp  = 2 * time.Second  // and higher again
+	step    = 1.02             // by this
+	firmFor = 10 * time.Minute // after a 429 at a rate, it is not tried again
 )
 
 // NewLimit returns a Limit of one request per every, evenly; 0 is what the provider turns out to allow.
@@ -114,13 +149,15 @@ func (l *Limit) look(resp *http.Response, sent time.Time) {
 		return // it went before the rate was learnt
 	}
 	refused := resp != nil && resp.StatusCode == http.StatusTooManyRequests
+	news := refused && !sent.Before(l.first) && !sent.Before(l.asked) // no earlier refusal announced it
+	l.guess.saw(now, sent, l.gate, refused)
 	switch {
 	case sent.Before(l.asked): // and was perhaps let through before the other was refused
 	case sent.Before(l.first) && refused:
 		l.proof += refusedToo
 	case sent.Before(l.first):
 		l.proof = max(l.proof+letAlone, unlikely)
-	case refused:
+	case news:
 		l.compare(now)
 		l.asked = sent
 	}
@@ -130,7 +167,12 @@ func (l *Limit) look(resp *http.Response, sent time.Time) {
 		}
 		l.let = append(l.let, now)
 		l.since++
-		if !l.learnt.IsZero() && now.After(l.raise) {
+		switch {
+		case l.learnt.IsZero() || !now.After(l.raise):
+		case l.climb.on:
+			l.limiter.SetLimit(min(l.limiter.Limit()*ascent, l.most))
+			l.raise = now.Add(l.climb.pause())
+		default:
 			l.limiter.SetLimit(min(l.limiter.Limit()*step, l.most))
 			l.raise, l.back = now.Add(nextUp), 0
 		}
@@ -144,18 +186,117 @@ func (l *Limit) look(resp *http.Response, sent time.Time) {
 		said = unsaid
 	}
 	l.refused++
+	l.longest = max(l.longest, min(said, longGate))
 	many := l.refused >= 3*enough && l.refused*12 > len(l.let)+l.refused
 	switch {
 	case (l.proof >= sure || many) && len(l.let) >= enough:
 		l.learn(now, said)
-	case l.limiter.Limit() > l.base && !l.learnt.IsZero():
+	case l.climb.on && l.limiter.Limit() > l.base:
+		l.settle(now)
+	case l.limiter.Limit() > l.base && !l.learnt.IsZero() && !(l.guess.on && l.guess.steps >= 3):
+		l.guess.steps++
 		// The step before held for as long as a step takes. Where it did not, since a bucket takes long to be
 		// empty, the rate is sought twice as far down each time, but not below what was let through.
 		l.back = min(max(2*l.back, 1), 64)
 		high := l.limiter.Limit()
 		l.limiter.SetLimit(max(l.base, min(high/step, max(rate.Limit(l.pace), high/rate.Limit(math.Pow(step, l.back))))))
 		l.raise = now.Add(firmFor)
+	case news && l.guess.on:
+		l.doubt(now)
+	case news && l.learnt.IsZero():
+		l.try(now, said)
 	}
+}
+
+// saw notes an answer. Where nobody asked for a while, what was let through is not what is allowed.
+func (g *guess) saw(now, sent, gate time.Time, refused bool) {
+	if !g.wants && sent.Sub(later(g.active, gate)) > unsaid {
+		g.from = time.Time{}
+	}
+	if !refused {
+		g.let++
+	}
+	g.active, g.wants = now, refused
+}
+
+// try takes a rate from what was let through between two refusals, and keeps to it. No provider that counts allows
+// less. More it allows where its bucket ran over or its window was over before it was asked again, which a climb finds.
+func (l *Limit) try(now time.Time, said time.Duration) {
+	g := &l.guess
+	switch took := now.Sub(g.from).Seconds(); {
+	case g.skip > 0:
+		g.skip--
+		g.from, g.let = now, 0
+	case g.from.IsZero():
+		g.from, g.let = now, 0
+	case g.let >= tells && took > 0:
+		_, burst, drained := busiest(l.let[max(0, len(l.let)-g.let):], now, said)
+		l.keep(now, min(rate.Limit(float64(g.let)/took*0.99), l.most))
+		l.ascend(now, said, burst, drained)
+		g.on, g.of, g.let, g.steps = true, g.let, 0, 0
+	}
+}
+
+// doubt looks at a guess that something was refused at. Soon after it was made, it was none of a provider that
+// counts. Late, it was a little too high.
+func (l *Limit) doubt(now time.Time) {
+	g := &l.guess
+	if g.let >= 3*g.of {
+		l.keep(now, l.limiter.Limit()*0.97)
+		g.let, g.steps = 0, 0
+		return
+	}
+	g.skipped = max(2*g.skipped, 2)
+	g.on, g.skip, g.from, g.let = false, g.skipped, now, 0
+	l.limiter.SetLimit(l.most)
+	l.base, l.learnt, l.climb = 0, time.Time{}, climb{}
+}
+
+// keep spreads requests at a rate from now on.
+func (l *Limit) keep(now time.Time, r rate.Limit) {
+	l.limiter.SetLimit(r)
+	l.base = r
+	l.learnt, l.raise = now, now.Add(firstUp)
+	l.let, l.refused, l.climb = nil, 0, climb{}
+}
+
+// ascend begins a climb from a rate that is kept to from now on.
+func (l *Limit) ascend(now time.Time, said time.Duration, burst int, drained time.Duration) {
+	l.climb = climb{true, max(l.longest, unsaid), burst, drained}
+	l.raise, l.longest = now.Add(said+l.climb.pause()), 0
+}
+
+// pause is how long to stay at a rate in a climb.
+func (c *climb) pause() time.Duration { return c.window / rests }
+
+// settle ends a climb that was refused.
+//
+// A bucket is empty now. It was as full at the foot, or wherever it was full last, as before the burst that the
+// rate was taken from; what else was let through since ran into it on the way. Where that is less than
+// what was let through at the foot, it is no bucket but a window, and full.
+func (l *Limit) settle(now time.Time) {
+	base, best := l.base, rate.Limit(0)
+	for i, at := range l.let {
+		n := len(l.let) - i - l.climb.burst
+		if n < enough {
+			break
+		}
+		if took := (now.Sub(at) - l.climb.drained).Seconds(); took > 0 {
+			best = max(best, rate.Limit(float64(n)/took))
+		}
+	}
+	switch {
+	case best < base*0.9:
+		n := 0
+		for n < len(l.let) && now.Sub(l.let[len(l.let)-1-n]) < l.climb.window {
+			n++
+		}
+		best = rate.Limit(float64(n) / l.climb.window.Seconds() * 0.98)
+	default:
+		best *= 0.97
+	}
+	l.keep(now, max(base, min(best, l.limiter.Limit()/step)))
+	l.base, l.raise = base, now.Add(settled)
 }
 
 // compare begins a time between two refusals, and holds the one that ended against the one before it. Times
@@ -191,35 +332,42 @@ func (l *Limit) weigh(is, was, within, like, unlike float64) {
 
 // learn takes the rate from what was let through before everything was refused, for now and for as long as is said.
 func (l *Limit) learn(now time.Time, said time.Duration) {
-	// A provider that counts in a window lets through what fits into the window, which ends when it is said to. One
-	// that fills a bucket lets through a bucketful and what ran into it meanwhile. The busiest time until now is
-	// the one that either has refused: the time before it was not used up. Since the last refusal all of it was.
-	var best rate.Limit
-	for i, at := range l.let {
-		if len(l.let)-i < enough {
-			break // two at once are no rate, however soon more may come
+	best, burst, drained := busiest(l.let, now, said)
+	if !l.learnt.IsZero() { // since then all was used up
+		if took := now.Sub(l.learnt).Seconds(); took > 0 {
+			best = max(best, rate.Limit(float64(len(l.let))/took))
 		}
-		took := now.Sub(at) + said
-		if i == 0 && !l.learnt.IsZero() {
-			took = now.Sub(l.learnt)
-		}
-		if took > 0 {
-			best = max(best, rate.Limit(float64(len(l.let)-i)/took.Seconds()))
-		}
+		best = min(best, l.limiter.Limit()*0.95/0.995)
 	}
 	best *= 0.995
-	if !l.learnt.IsZero() {
-		best = min(best, l.limiter.Limit()*0.95)
-	}
-	best = min(best, l.most)
-	l.limiter.SetLimit(best)
-	l.base = best
 	l.gate = later(l.gate, now.Add(min(said, longGate)))
-	l.learnt, l.raise = now, now.Add(firstUp)
+	l.keep(now, min(best, l.most))
 	if l.run > 0 {
 		l.raise = now.Add(firmFor) // what was let through at a pace of ours tells it well
+	} else {
+		l.ascend(now, said, burst, drained)
 	}
-	l.let, l.refused, l.proof, l.pace, l.run = nil, 0, 0, 0, 0
+	l.proof, l.pace, l.run = 0, 0, 0
+	l.guess = guess{}
+}
+
+// busiest is the rate of the busiest time until now, in which tries were let through at these times, when the next may go
+// after so long; with how many they were and how long it took.
+//
+// A provider that counts in a window lets through what fits into the window, which ends when it is said to. One
+// that fills a bucket lets through a bucketful and what ran into it meanwhile. The busiest time until now is
+// the one that either has refused: the time before it was not used up.
+func busiest(let []time.Time, now time.Time, said time.Duration) (best rate.Limit, n int, took time.Duration) {
+	for i, at := range let {
+		if len(let)-i < enough {
+			break // two at once are no rate, however soon more may come
+		}
+		all := (now.Sub(at) + said).Seconds()
+		if r := rate.Limit(float64(len(let)-i) / all); all > 0 && r > best {
+			best, n, took = r, len(let)-i, now.Sub(at)
+		}
+	}
+	return best, n, took
 }
 
 func later(a, b time.Time) time.Time {

@@ -144,6 +144,43 @@ func TestTheRateIsLearnt(t *testing.T) {
 	}
 }
 
+// One who asks one thing after the other is refused a few times in the first ten seconds, and never again in the
+// next fifty, in which all but a twentieth of what is allowed is used. A rate that is taken from thirty requests may be
+// 2 % too high, which a bucket of two seconds shows late.
+func TestTheRateIsFoundSoon(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		counter func() counter
+		allowed float64 // a second
+		late    int     // refused after ten seconds, at most
+	}{
+		{"a bucket of a second", func() counter { return &bucket{size: 50, perSecond: 50} }, 50, 0},
+		{"a slow bucket of a second", func() counter { return &bucket{size: 10, perSecond: 10} }, 10, 0},
+		{"a bucket of two seconds", func() counter { return &bucket{size: 40, perSecond: 20} }, 20, 1},
+		{"a large bucket", func() counter { return &bucket{size: 200, perSecond: 10} }, 10, 0},
+		{"a window of a second", func() counter { return &window{most: 40, long: time.Second} }, 40, 0},
+		{"a slow window of a second", func() counter { return &window{most: 10, long: time.Second} }, 10, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for seed := range uint64(10) {
+				synctest.Test(t, func(t *testing.T) {
+					d := &desk{chance: rand.New(rand.NewPCG(seed, 2)), counter: tc.counter()}
+					began := time.Now()
+					ask(t, transport.New(transport.Options{Now: time.Now, Base: d}), 1, time.Minute)
+					let, refused := after(d.let, began.Add(10*time.Second)), after(d.refused, began.Add(10*time.Second))
+					t.Logf("seed %d: %d refused before, %d after; %.1f a second of %.1f", seed, len(d.refused)-refused, refused, float64(let)/50, tc.allowed)
+					if least := 50 * tc.allowed * 0.95; float64(let) < least {
+						t.Errorf("seed %d: %d requests got through in 50 s, want %.0f at least", seed, let, least)
+					}
+					if first := len(d.refused) - refused; first > 5 || refused > tc.late {
+						t.Errorf("seed %d: %d requests were refused, then %d more, want 5 at most, and %d more", seed, first, refused, tc.late)
+					}
+				})
+			}
+		})
+	}
+}
+
 // A provider that refuses for no reason and has no limit is not slowed down to.
 func TestARefusalOfNoReasonTeachesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

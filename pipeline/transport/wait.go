@@ -9,12 +9,16 @@ import (
 )
 
 // wait returns how long to wait before the try after try. A Retry-After is obeyed,
-// plus a little so that requests refused together do not come back together;
+// plus a little so that requests refused together do not come back together (less for a 429, which
+// is for this client alone, and in whose time a bucket may fill);
 // without one the wait is anything below FirstWait·2^(try−1), at most MaxWait
 // ("full jitter").
 func (r *Retry) wait(resp *http.Response, try int) time.Duration {
 	if resp != nil {
 		if d, ok := retryAfter(resp.Header.Get("Retry-After"), r.Now()); ok {
+			if resp.StatusCode == http.StatusTooManyRequests && d >= r.FirstWait {
+				return d + r.jitter(min(r.FirstWait, d/8))
+			}
 			return d + r.jitter(r.FirstWait)
 		}
 	}
