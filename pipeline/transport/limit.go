@@ -85,10 +85,10 @@ const (
 
 	remember = 4096 // tries that a rate is taken from, at most
 
-	unsaid   = time.Second     // how long to stay away when a provider that refuses does not say
-	longGate = time.Minute     // a Retry-After beyond it is not for everybody: the one who was told it gives up or waits
-	ascent   = 1.05            // what a climb goes up by
-	rests    = 4               // this many of the time that a provider says to stay away for
+	unsaid   = time.Second // how long to stay away when a provider that refuses does not say
+	longGate = time.Minute // a Retry-After beyond it is not for everybody: the one who was told it gives up or waits
+	ascent   = 1.05        // what a climb goes up by
+	rests    = 4           // this many of the time that a provider says to stay away for
 
 	firstUp = time.Minute      // after a rate was learnt, it is tried a little higher,
 	settled = 3 * time.Minute  // or after it was climbed to,
