@@ -281,7 +281,8 @@ func lineFacts(ctx context.Context, db *duck.DB, id, place, lines string) (f tra
 	for _, s := range shops {
 		of += ", " + duck.Quote(s)
 	}
-	if _, err := db.One(ctx, "select max(event_at) from documents where kind in ('delivery', 'refund') and source in ("+of+")", nil, &newest); err != nil {
+	var documents int64
+	if _, err := db.One(ctx, "select max(event_at) filter (where kind in ('delivery', 'refund')), count(*) from documents where source in ("+of+")", nil, &newest, &documents); err != nil {
 		return f, true, err
 	}
 	if newest.Valid {
@@ -296,6 +297,9 @@ func lineFacts(ctx context.Context, db *duck.DB, id, place, lines string) (f tra
 		if err != nil {
 			return f, true, err
 		}
+	}
+	if documents == 0 {
+		return f, true, nil
 	}
 	if f.Sharing, err = sharing(ctx, db, f, refs, of, moment); err != nil {
 		return f, true, err

@@ -39,8 +39,8 @@ func (p *Project) excerpts(ctx context.Context, db *duck.DB, max StoryLimits) (C
 		content                    archive.Content
 	}
 	var places []place
-	if err := db.Each(ctx, `select distinct x.of, x.locator, b.source, coalesce(b.media_type, ''), b.sha256, b.size, b.place_run, b.place_offset, b.place_length
-		from found_bytes as x inner join blobs as b using (blob_id) where not coalesce(b.gone, false) order by 1, 2 limit `+fmt.Sprint(limit+1), func(scan func(...any) error) error {
+	if err := db.Each(ctx, `select distinct of, locator, source, coalesce(media_type, ''), sha256, size, place_run, place_offset, place_length
+		from found_bytes where not coalesce(gone, false) order by 1, 2 limit `+fmt.Sprint(limit+1), func(scan func(...any) error) error {
 		var x place
 		var sum string
 		if err := scan(&x.of, &x.locator, &x.source, &x.media, &sum, &x.content.Size, &x.content.Place.Run, &x.content.Place.Offset, &x.content.Place.Length); err != nil {

@@ -70,7 +70,7 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 		return nil, err
 	}
 	thorough := !slices.Equal(version, []string{schemaVersion})
-	f, lines, err := find(ctx, db, beside, ref, thorough)
+	f, lines, apart, err := find(ctx, db, beside, ref, thorough)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 	}
 	if f == (howMany{}) && !thorough {
 		// A reference written in another way than is looked for first: every one is made normal and compared.
-		f, lines, err = find(ctx, db, beside, ref, true)
+		f, lines, apart, err = find(ctx, db, beside, ref, true)
 	}
 	if err != nil {
 		return nil, err
@@ -119,10 +119,15 @@ func (p *Project) ExplainFrom(ctx context.Context, db, beside *duck.DB, ref stri
 		if err = booked(); err == nil {
 			err = judged(db)
 		}
-	} else if err = copyLines(ctx, db, beside); err == nil {
-		done := make(chan error, 1)
-		go func() { done <- judged(beside) }()
-		err = errors.Join(booked(), <-done)
+	} else {
+		if f.lines > apart { // none is ever taken away again
+			err = copyLines(ctx, db, beside)
+		}
+		if err == nil {
+			done := make(chan error, 1)
+			go func() { done <- judged(beside) }()
+			err = errors.Join(booked(), <-done)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -251,8 +256,8 @@ func lineReference(ref string, thorough bool) (out []string) {
 // find gathers everything that carries a reference, as documents and payout lines. Each way that something may
 // carry it is a scan of one column by a constant, which costs milliseconds where making a million references
 // normal costs half a second: that is done only when thorough. With another connection beside db, lines are looked for there
-// meanwhile. It says how many they are, and gives the lines as a list for in (…).
-func find(ctx context.Context, db, beside *duck.DB, ref string, thorough bool) (f howMany, lines string, err error) {
+// meanwhile; so many does it have then. It says how many they are in all, and gives the lines as a list for in (…).
+func find(ctx context.Context, db, beside *duck.DB, ref string, thorough bool) (f howMany, lines string, apart int64, err error) {
 	q := duck.Quote(ref)
 	first, last := idRange(ref)
 	var documents, places []string
@@ -290,9 +295,9 @@ func find(ctx context.Context, db, beside *duck.DB, ref string, thorough bool) (
 	findLines := func(db *duck.DB) error {
 		return db.Exec(ctx, "create or replace temp table found_lines (line_id uuid, place bigint); insert into found_lines "+strings.Join(places, "\nunion\n"))
 	}
-	apart := make(chan error, 1)
+	looked := make(chan error, 1)
 	if beside != nil {
-		go func() { apart <- findLines(beside) }()
+		go func() { looked <- findLines(beside) }()
 	}
 	err = db.Exec(ctx, `
 		create or replace temp table found_vouchers as
@@ -306,15 +311,16 @@ func find(ctx context.Context, db, beside *duck.DB, ref string, thorough bool) (
 		inner join (select * from found_vouchers where document_id is null and not contains(book, '/payout/')) as v on v.book = p.book and v.book_date = p.book_date and p.run_no <= v.through_run`)
 	if beside == nil {
 		err = errors.Join(err, findLines(db))
-	} else if err = errors.Join(err, <-apart); err == nil {
+	} else if err = errors.Join(err, <-looked); err == nil {
 		err = copyLines(ctx, beside, db)
 	}
 	if err != nil {
-		return f, "", err
+		return f, "", 0, err
 	}
 	if f, err = countFound(ctx, db); err != nil {
-		return f, "", err
+		return f, "", 0, err
 	}
+	apart = f.lines
 	// A document leads to the lines that settle it, a line to the documents it settles, a document to the rest of its order. Where
 	// there is none of one, what follows from it is not asked for: a query that finds nothing costs half a millisecond all the same.
 	step := func(list, query string) (n int64, err error) {
@@ -326,10 +332,10 @@ func find(ctx context.Context, db, beside *duck.DB, ref string, thorough bool) (
 	if f.documents > 0 {
 		list, err := listed(ctx, db, "select document_id from found_documents", "varchar")
 		if err != nil {
-			return f, "", err
+			return f, "", 0, err
 		}
 		if err := db.Exec(ctx, "create or replace temp table found_settling (line_id uuid)"); err != nil {
-			return f, "", err
+			return f, "", 0, err
 		}
 		n, err := step(list, `insert into found_settling
 			select line_id from line_matches where document_id in ({{list}}) except select line_id from found_lines`)
@@ -339,36 +345,36 @@ func find(ctx context.Context, db, beside *duck.DB, ref string, thorough bool) (
 			}
 		}
 		if err != nil {
-			return f, "", err
+			return f, "", 0, err
 		}
 		f.lines += n
 	}
 	if f.lines > 0 {
 		if lines, err = listed(ctx, db, linesFound, "uuid"); err != nil {
-			return f, "", err
+			return f, "", 0, err
 		}
 		n, err := step(lines, `insert into found_documents
 			select document_id from line_matches where line_id in ({{list}}) except select document_id from found_documents`)
 		if err != nil {
-			return f, "", err
+			return f, "", 0, err
 		}
 		f.documents += n
 	}
 	if f.documents > 0 {
 		list, err := listed(ctx, db, "select order_id from documents where document_id in (select document_id from found_documents) and order_id is not null", "varchar")
 		if err != nil {
-			return f, "", err
+			return f, "", 0, err
 		}
 		n, err := step(list, `insert into found_documents
 			select document_id from documents where order_id in ({{list}})
 				and (source, order_id) in (select (source, order_id) from documents where document_id in (select document_id from found_documents))
 			except select document_id from found_documents`)
 		if err != nil {
-			return f, "", err
+			return f, "", 0, err
 		}
 		f.documents += n
 	}
-	return f, lines, nil
+	return f, lines, apart, nil
 }
 
 // linesFound is the query of the lines that were found.
@@ -450,17 +456,26 @@ func gatherBooked(ctx context.Context, db *duck.DB, f howMany, names []string) (
 		bytesOf += bytesOfDocuments
 	}
 	written := strings.NewReplacer(append([]string{"{{line_classes}}", classes}, names...)...)
-	return written, db.Exec(ctx, written.Replace(foundTables+bytesOf))
+	return written, db.Exec(ctx, written.Replace(foundTables+bytesOf+") as x inner join blobs as b using (blob_id)"))
 }
 
 // gatherJudged makes tables of the lines that were found, with what they settle, and of what needs a person. It returns what
 // stands in the chapters' queries.
 func gatherJudged(ctx context.Context, db *duck.DB, f howMany, names []string) (*strings.Replacer, error) {
-	tables := foundExceptions
-	if f.lines > 0 { // of lines that need a person the view alone knows
-		tables = foundLines + tables + foundLineExceptions
-	}
 	written := strings.NewReplacer(names...)
+	tables := foundExceptions
+	if f.lines > 0 {
+		if err := db.Exec(ctx, foundLines); err != nil {
+			return nil, err
+		}
+		matched, err := db.Affected(ctx, written.Replace(foundMatches))
+		if err != nil {
+			return nil, err
+		}
+		if matched < f.lines { // a line that settles something needs nobody; of others the view knows
+			tables += foundLineExceptions
+		}
+	}
 	return written, db.Exec(ctx, written.Replace(tables))
 }
 
@@ -473,11 +488,11 @@ const (
 
 	foundLines = `
 	create or replace temp table found_payout_lines as
-	select * from payout_lines where rowid in (select place from found_lines);
+	select * exclude (part, sold_currency, sold_minor, country, text, locator, blob_id, row_no) from payout_lines where rowid in (select place from found_lines)`
 
+	foundMatches = `
 	create or replace temp table found_matches as
-	select * from line_matches where line_id in ({{lines}});
-	`
+	select * from line_matches where line_id in ({{lines}})`
 
 	foundExceptions = `
 	create or replace temp table found_exceptions as
@@ -521,7 +536,8 @@ var foundTables = `
 	select entry_id, line, book_date, account, role, amount_minor, amount_currency_minor, document_id, book, rule, run_no
 	from (` + kvsql.LinePostings("found_booked", "line_classes") + `);
 
-	create or replace temp table found_bytes as `
+	create or replace temp table found_bytes as
+	select x.of, x.locator, b.* from (`
 
 const bytesTitle, personTitle = "from these bytes", "needs a person"
 
@@ -624,8 +640,7 @@ var chapters = []struct {
 		where c.payout_document in ({{documents}}) group by s.account, n.name, s.role order by s.account, s.role`},
 	{"corrected later", ofAnything, false, `select e.book_date, left(e.entry_id::varchar, 8) as entry, left(e.corrects::varchar, 8) as corrects, e.text, r.run_id
 		from found_entries as e left join runs as r using (run_no) where e.corrects is not null order by e.book_date, e.entry_id`},
-	{bytesTitle, ofAnything, false, `select distinct x.of, b.sha256 as archive_sha256, x.locator, b.key, b.fetched_at
-		from found_bytes as x inner join blobs as b using (blob_id) order by x.of, x.locator`},
+	{bytesTitle, ofAnything, false, `select distinct of, sha256 as archive_sha256, locator, key, fetched_at from found_bytes order by of, locator`},
 	{"in the ERP", ofAnything, false, `select distinct d.erp_document_id as voucher, d.reference, d.status, d.erp_number, d.posted_at from erp_documents as d
 		where d.document_id in ({{documents}}) or d.book in ({{documents}})
 			or exists (select 1 from found_postings as p where p.book = d.book and p.book_date = d.book_date and p.run_no <= d.through_run
