@@ -32,6 +32,7 @@ type Limit struct {
 	first   time.Time   // when a refusal came that no earlier one announced
 	asked   time.Time   // when the request was sent that it answered
 	since   int         // tries that were let through since then
+	before  int         // and between the two refusals before
 	pace    float64     // how many a second were before it, since the one before; 0 is not known
 	run     float64     // how many they were, when the pace was ours; 0 is not known
 	proof   float64     // how sure it is that the provider counts, as the logarithm of odds
@@ -179,14 +180,15 @@ func (l *Limit) look(resp *http.Response, sent time.Time) {
 		return
 	}
 	said, ok := retryAfter(resp.Header.Get("Retry-After"), now)
-	if ok && said <= longGate && now.Add(said).After(l.gate) {
-		l.gate = now.Add(said)
+	if ok && said <= longGate {
+		l.gate = later(l.gate, now.Add(said))
 	}
-	if !ok {
+	if ok {
+		l.longest = max(l.longest, min(said, longGate))
+	} else {
 		said = unsaid
 	}
 	l.refused++
-	l.longest = max(l.longest, min(said, longGate))
 	many := l.refused >= 3*enough && l.refused*12 > len(l.let)+l.refused
 	switch {
 	case (l.proof >= sure || many) && len(l.let) >= enough:
@@ -230,8 +232,13 @@ func (l *Limit) try(now time.Time, said time.Duration) {
 	case g.from.IsZero():
 		g.from, g.let = now, 0
 	case g.let >= tells && took > 0:
-		_, burst, drained := busiest(l.let[max(0, len(l.let)-g.let):], now, said)
+		last := l.let[max(0, len(l.let)-l.before):]
+		_, burst, drained := busiest(last, now, said)
+		if burst == 0 && len(last) > 0 {
+			burst, drained = len(last), now.Sub(last[0])
+		}
 		l.keep(now, min(rate.Limit(float64(g.let)/took*0.99), l.most))
+		l.gate = later(l.gate, now.Add(min(said, longGate)))
 		l.ascend(now, said, burst, drained)
 		g.on, g.of, g.let, g.steps = true, g.let, 0, 0
 	}
@@ -260,8 +267,12 @@ func (l *Limit) keep(now time.Time, r rate.Limit) {
 	l.let, l.refused, l.climb = nil, 0, climb{}
 }
 
-// ascend begins a climb from a rate that is kept to from now on.
+// ascend begins a climb from a rate that is kept to from now on. A provider that does not say when to come back was asked
+// all the time: nothing ran over, and there is nothing to climb to.
 func (l *Limit) ascend(now time.Time, said time.Duration, burst int, drained time.Duration) {
+	if l.longest == 0 {
+		return
+	}
 	l.climb = climb{true, max(l.longest, unsaid), burst, drained}
 	l.raise, l.longest = now.Add(said+l.climb.pause()), 0
 }
@@ -281,14 +292,15 @@ func (l *Limit) settle(now time.Time) {
 		if n < enough {
 			break
 		}
-		if took := (now.Sub(at) - l.climb.drained).Seconds(); took > 0 {
-			best = max(best, rate.Limit(float64(n)/took))
+		if took := now.Sub(at) - l.climb.drained; took >= l.climb.window { // in less one more or less is too much
+			best = max(best, rate.Limit(float64(n)/took.Seconds()))
 		}
 	}
 	switch {
-	case best < base*0.9:
+	case best < base*0.8:
 		n := 0
-		for n < len(l.let) && now.Sub(l.let[len(l.let)-1-n]) < l.climb.window {
+		full := l.climb.window + l.climb.window/200 // answers come a little earlier or later
+		for n < len(l.let) && now.Sub(l.let[len(l.let)-1-n]) < full {
 			n++
 		}
 		best = rate.Limit(float64(n) / l.climb.window.Seconds() * 0.98)
@@ -316,7 +328,7 @@ func (l *Limit) compare(now time.Time) {
 		}
 		l.run, l.pace = run, pace
 	}
-	l.first, l.since = now, 0
+	l.first, l.since, l.before = now, 0, l.since
 }
 
 // weigh adds what it proves that a figure is within so much of the one before, or that it is not.
