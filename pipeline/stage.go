@@ -23,7 +23,10 @@ const chunkBytes = 32 << 20
 
 // pageBytes is chunkBytes for answers that are long on average: DuckDB has two thousand of them taken apart at once,
 // which for pages is all there are, and each parse of one takes five to ten times its size until all are done.
-const pageBytes, longAnswer = 16 << 20, 32 << 10
+const pageBytes, longAnswer = 8 << 20, 32 << 10
+
+// smallBytes is how much is staged at a time, and in one transaction, where memory was not enough for more.
+const smallBytes = 2 << 20
 
 // commitBytes is how much is staged in one transaction.
 const commitBytes = 48 << 20
@@ -58,6 +61,7 @@ type staging struct {
 	// uneven: of a file, some is in the tables of facts and some is gathered. It is not to be committed so: where staging
 	// stands is before or after a record.
 	uneven bool
+	small  bool // a little at a time, each chunk in turn
 }
 
 // A hand is a connection, with the connectors whose macros it has.
@@ -100,7 +104,18 @@ func (w *work) stage(ctx context.Context) (int64, error) {
 	return w.stageUntil(ctx, nil)
 }
 
+// stageUntil stages up to a record. How much memory a chunk takes is known when it is taken apart: where it is not
+// enough, everything after what is committed is staged again in small pieces, nothing beside another.
 func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) (int64, error) {
+	n, err := w.stagePieces(ctx, until, false)
+	if !errors.Is(err, duck.ErrMemory) {
+		return n, err
+	}
+	w.Log.Warn("not memory enough to stage so much at a time; the rest goes in smaller pieces, which takes longer", "error", err)
+	return w.stagePieces(ctx, until, true)
+}
+
+func (w *work) stagePieces(ctx context.Context, until func(archive.Record) bool, small bool) (int64, error) {
 	start := w.Wall()
 	w.Log.Debug("staging")
 	pos, err := w.position(ctx)
@@ -111,7 +126,7 @@ func (w *work) stageUntil(ctx context.Context, until func(archive.Record) bool) 
 		return 0, err
 	}
 	s := w.newStaging(ctx)
-	s.until, s.nextPos, s.merged = until, pos, pos
+	s.until, s.nextPos, s.merged, s.small = until, pos, pos, small
 	next, stop := iter.Pull(s.ahead(ctx, pos))
 	defer stop()
 	defer s.side.close()
@@ -343,6 +358,9 @@ func wholeOrNull(n *int64) any {
 
 // bound is so many bytes, or what the project sets instead.
 func (s *staging) bound(bytes int64) int64 {
+	if s.small {
+		bytes = min(bytes, smallBytes)
+	}
 	if s.w.Chunk > 0 {
 		return min(bytes, int64(s.w.Chunk))
 	}
@@ -351,7 +369,7 @@ func (s *staging) bound(bytes int64) int64 {
 
 // full reports whether what is gathered is enough to be staged.
 func (s *staging) full() bool {
-	return int64(s.size) > s.bound(chunkBytes) || s.size > pageBytes && s.size > longAnswer*len(s.bodies)
+	return int64(s.size) > s.bound(chunkBytes) || int64(s.size) > s.bound(pageBytes) && s.size > longAnswer*len(s.bodies)
 }
 
 // newBody is an answer as its models read it: a sequence of answers is one.

@@ -67,7 +67,7 @@ func (u *unfolding) rows() (models []extract.Model) {
 // would be nothing to do meanwhile.
 func (s *staging) aside(last bool) (bool, error) {
 	alone := len(s.side.queue) == 0 && (last || int64(s.size) <= s.bound(asideBytes))
-	if len(s.bodies) == 0 || s.uneven || alone {
+	if len(s.bodies) == 0 || s.uneven || s.small || alone {
 		return false, nil
 	}
 	src := s.w.source(s.source)

@@ -29,6 +29,9 @@ func TestAFullDiskIsRecognised(t *testing.T) {
 			}
 		})
 	}
+	if err := classify(errors.New("Out of Memory Error: failed to pin block of size 256.0 KiB (477.9 MiB/476.8 MiB used)")); !errors.Is(err, ErrMemory) || errors.Is(err, ErrFull) {
+		t.Errorf("too little memory is %v", err)
+	}
 	if classify(nil) != nil || wrap(nil, "select 1") != nil {
 		t.Error("no error becomes one")
 	}

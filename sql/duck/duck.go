@@ -43,6 +43,9 @@ type Options struct {
 // ErrFull is returned when the disk has no room left. The instance is of no use afterwards.
 var ErrFull = errors.New("the disk is full")
 
+// ErrMemory is returned when a statement needs more memory than DuckDB may use and can get.
+var ErrMemory = errors.New("there is not memory enough")
+
 // ErrUnusable is returned when DuckDB cannot open a file it wrote.
 var ErrUnusable = errors.New("the database cannot be opened")
 
@@ -451,7 +454,7 @@ func wrap(err error, query string) error {
 	return fmt.Errorf("duck: %w, in: %s", classify(err), q)
 }
 
-// classify recognises a full disk in what DuckDB says about it.
+// classify recognises a full disk and too little memory in what DuckDB says about it.
 func classify(err error) error {
 	if err == nil || errors.Is(err, driver.ErrBadConn) {
 		return err
@@ -460,6 +463,9 @@ func classify(err error) error {
 	if strings.Contains(text, "no space left") || strings.Contains(text, "disk full") ||
 		strings.Contains(text, "file size limit") || strings.Contains(text, "max_temp_directory_size") || strings.Contains(text, "file too large") {
 		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	if strings.Contains(text, "out of memory error") {
+		return fmt.Errorf("%w: %w", ErrMemory, err)
 	}
 	return err
 }
