@@ -107,19 +107,12 @@ func (w *work) replayStep(ctx context.Context, info archive.RunInfo) (replayStep
 		m, err := w.arch.Manifest(info.ID)
 		return replayStep{began: m.StartedAt.UTC(), command: m.Command, config: m.ConfigDigest}, err
 	}
-	pos, err := w.position(ctx)
-	if err != nil {
-		return step, err
-	}
-	for rec, err := range w.arch.Records(ctx, pos) {
+	for rec, err := range w.arch.Records(ctx, archive.Position{Run: info.ID}) {
 		if err != nil {
 			return step, err
 		}
-		if rec.Next.Run > info.ID {
-			break
-		}
 		if rec.Next.Run != info.ID {
-			continue
+			break
 		}
 		step.posted = step.posted || isERPNote(rec)
 		if rec.Note != nil && rec.Note.Kind == "run" {

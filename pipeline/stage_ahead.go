@@ -12,8 +12,9 @@ import (
 // aheadBytes bounds the bodies that are read from the archive while those before them are staged.
 const aheadBytes = 12 << 20
 
-// aheadRecords bounds how many they are: a chunk of small answers has many thousands.
-const aheadRecords = 16 << 10
+// handedOver is how many bytes of bodies are handed over at a time, handedRecords how many records: to hand over each by
+// itself costs more than to read it where they are small.
+const handedOver, handedRecords = 1 << 20, 256
 
 // An archived is a record of the archive, with its body when it is an answer that is staged from memory.
 type archived struct {
@@ -27,36 +28,51 @@ type archived struct {
 func (s *staging) ahead(ctx context.Context, after archive.Position) iter.Seq[archived] {
 	return func(yield func(archived) bool) {
 		ctx, stop := context.WithCancel(ctx)
-		read, room := make(chan archived, aheadRecords), semaphore.NewWeighted(aheadBytes)
+		read, room := make(chan []archived, aheadBytes/handedOver), semaphore.NewWeighted(aheadBytes)
 		goAlike(func() {
 			defer close(read)
+			bodies := s.w.arch.Reader()
+			defer bodies.Close()
+			var some []archived
+			bytes := 0
+			handOver := func() bool {
+				if len(some) == 0 || room.Acquire(ctx, size(some)) != nil {
+					return false
+				}
+				select {
+				case read <- some:
+				case <-ctx.Done():
+					return false
+				}
+				some, bytes = nil, 0
+				return true
+			}
 			for rec, err := range s.w.arch.Records(ctx, after) {
 				r := archived{Record: rec, err: err}
 				if err == nil && s.inMemory(rec.Blob) {
-					r.body, r.err = s.w.arch.ReadBlob(rec.Blob.Content)
+					r.body, r.err = bodies.ReadBlob(rec.Blob.Content)
 				}
-				if room.Acquire(ctx, r.size()) != nil {
-					return
-				}
-				select {
-				case read <- r:
-				case <-ctx.Done():
-					return
-				}
+				some, bytes = append(some, r), bytes+len(r.body)
 				if r.err != nil {
+					break
+				}
+				if (len(some) == handedRecords || bytes >= handedOver) && !handOver() {
 					return
 				}
 			}
+			handOver()
 		})
 		defer func() {
 			stop()
 			for range read { // until nobody reads the archive any more
 			}
 		}()
-		for r := range read {
-			room.Release(r.size())
-			if !yield(r) {
-				return
+		for some := range read {
+			room.Release(size(some))
+			for _, r := range some {
+				if !yield(r) {
+					return
+				}
 			}
 		}
 		if err := ctx.Err(); err != nil {
@@ -65,8 +81,13 @@ func (s *staging) ahead(ctx context.Context, after archive.Position) iter.Seq[ar
 	}
 }
 
-// size is what of aheadBytes r takes.
-func (r archived) size() int64 { return min(int64(len(r.body)), aheadBytes) }
+// size is what of aheadBytes records take.
+func size(some []archived) (n int64) {
+	for _, r := range some {
+		n += int64(len(r.body))
+	}
+	return min(n, aheadBytes)
+}
 
 // inMemory reports whether a blob is an answer whose models read it from memory, not a file that is read by its path.
 func (s *staging) inMemory(b *archive.Blob) bool {

@@ -430,7 +430,7 @@ func TestReadAskedForNonsense(t *testing.T) {
 	a := open(t, t.TempDir())
 	r := begin(t, a, 1, nil)
 	good, _ := add(t, r, "a", "some bytes")
-	add(t, r, "b", "some more bytes")
+	next, _ := add(t, r, "b", "some more bytes")
 	commit(t, r)
 	for name, change := range map[string]func(*archive.Content){
 		"too small a size": func(c *archive.Content) { c.Size-- },
@@ -451,6 +451,17 @@ func TestReadAskedForNonsense(t *testing.T) {
 		if _, err := a.ReadBlob(c); err == nil {
 			t.Errorf("%s: ReadBlob reads", name)
 		}
+		one := a.Reader()
+		if _, err := one.ReadBlob(good.Blob.Content); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := one.ReadBlob(c); err == nil {
+			t.Errorf("%s: a Reader reads", name)
+		}
+		if b, err := one.ReadBlob(next.Blob.Content); err != nil || string(b) != "some more bytes" {
+			t.Errorf("%s: then %q, %v", name, b, err)
+		}
+		one.Close()
 		rd, err := a.OpenBlob(c)
 		if err == nil {
 			_, err = io.Copy(io.Discard, rd)

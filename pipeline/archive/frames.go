@@ -81,7 +81,7 @@ func (w *frames) decode(ctx context.Context, c Content, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return c.compare(n, s)
+	return c.compare(n, s.digest())
 }
 
 // finish reads to the end of the file.

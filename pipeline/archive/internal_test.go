@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -256,6 +257,46 @@ func TestDiskFull(t *testing.T) {
 
 func first[A any](_ A, err error) error          { return err }
 func second[A, B any](_ A, _ B, err error) error { return err }
+
+// A stretch that was read ahead may hold what was taken back since, and stored anew.
+func TestReaderOfAStretchThatIsOld(t *testing.T) {
+	a, err := Open(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := a.Begin("r1", a.NextSeq(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var all []Content
+	for i := range 6 {
+		rec, _, err := r.AddBlob(Meta{Source: "s", Stream: "t", Key: strconv.Itoa(i), FetchedAt: time.Now()}, []byte(strings.Repeat(strconv.Itoa(i), 100)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, rec.Blob.Content)
+	}
+	if err := r.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	one := a.Reader()
+	defer one.Close()
+	for i, c := range all {
+		if b, err := one.ReadBlob(c); err != nil || string(b) != strings.Repeat(strconv.Itoa(i), 100) {
+			t.Fatalf("%d: %q, %v", i, b, err)
+		}
+		switch i {
+		case 2: // the rest of the stretch is as it was before
+			if int64(len(one.stretch)) <= c.Place.Length {
+				t.Fatal("nothing was read ahead")
+			}
+			clear(one.stretch[c.Place.Offset+c.Place.Length-one.at:])
+		case 4: // or was not there yet
+			one.stretch = one.stretch[:c.Place.Offset+c.Place.Length-one.at]
+		}
+	}
+}
 
 // What is read quickly is what encoding/json reads; only texts that are escaped are left to it.
 func FuzzQuickBlob(f *testing.F) {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,32 +17,104 @@ import (
 //
 // Errors: *Error, wrapping ErrAltered or ErrMissing where one fits.
 func (a *Archive) ReadBlob(c Content) ([]byte, error) {
-	f, err := a.openPlace(c)
-	if err != nil {
+	r := a.Reader()
+	defer r.Close()
+	return r.ReadBlob(c)
+}
+
+// A Reader reads one blob after the other: what follows the one before is read from its
+// file a stretch at a time. It is not safe for concurrent use.
+type Reader struct {
+	a       *Archive
+	run     string   // of f
+	f       *os.File // nil before the first blob
+	stretch []byte   // of f, from byte at on
+	at, end int64    // end of the blob before
+}
+
+// Reader returns a Reader that has read nothing.
+func (a *Archive) Reader() *Reader { return &Reader{a: a} }
+
+// Close closes the file of the blob that was read last.
+func (r *Reader) Close() error {
+	if r.f == nil {
+		return nil
+	}
+	f := r.f
+	r.f, r.stretch = nil, nil
+	return f.Close()
+}
+
+// ReadBlob is Archive.ReadBlob.
+func (r *Reader) ReadBlob(c Content) ([]byte, error) {
+	if err := c.Place.check(); err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if c.Place.Length > frameSize { // do not allocate what cannot be there
-		if fi, err := f.Stat(); err != nil {
-			return nil, a.unreadable(c, err)
-		} else if c.Place.Length > fi.Size() {
-			return nil, a.unreadable(c, io.EOF)
+	if r.f == nil || r.run != c.Place.Run {
+		if err := r.Close(); err != nil {
+			return nil, r.a.unreadable(c, err)
+		}
+		f, err := r.a.openPlace(c)
+		if err != nil {
+			return nil, err
+		}
+		r.f, r.run, r.end = f, c.Place.Run, -1
+	}
+	ahead := c.Place.Offset == r.end
+	body, err := r.read(c, ahead)
+	if err != nil && ahead {
+		// What lay there may not have been promised yet when the stretch was read.
+		r.stretch = nil
+		body, err = r.read(c, false)
+	}
+	return body, err
+}
+
+// stretchSize is how much of a file is read ahead.
+const stretchSize = 256 << 10
+
+func (r *Reader) read(c Content, ahead bool) ([]byte, error) {
+	frames, err := r.frames(c, ahead)
+	if err != nil {
+		return nil, r.a.unreadable(c, err)
+	}
+	body, err := r.a.codec.decompress(frames, c.Size)
+	if err != nil {
+		return nil, r.a.broken(c, err)
+	}
+	if err := c.compare(int64(len(body)), sha256.Sum256(body)); err != nil {
+		return nil, r.a.broken(c, err)
+	}
+	r.end = c.Place.Offset + c.Place.Length
+	return body, nil
+}
+
+// frames returns the stored bytes of c, which are valid until the next call.
+func (r *Reader) frames(c Content, ahead bool) ([]byte, error) {
+	from, size := c.Place.Offset-r.at, c.Place.Length
+	if have := int64(len(r.stretch)); ahead && 0 <= from && size <= have && from <= have-size {
+		return r.stretch[from : from+size], nil
+	}
+	if size > frameSize { // do not allocate what cannot be there
+		if fi, err := r.f.Stat(); err != nil {
+			return nil, err
+		} else if size > fi.Size()-c.Place.Offset {
+			return nil, io.EOF
 		}
 	}
-	frames := make([]byte, c.Place.Length)
-	if _, err := f.ReadAt(frames, c.Place.Offset); err != nil {
-		return nil, a.unreadable(c, err)
+	want := size
+	if ahead {
+		want = max(want, stretchSize)
 	}
-	body, err := a.codec.decompress(frames, c.Size)
-	if err != nil {
-		return nil, a.broken(c, err)
+	if int64(cap(r.stretch)) < want {
+		r.stretch = make([]byte, want)
 	}
-	s := newSum()
-	s.Write(body)
-	if err := c.compare(int64(len(body)), s); err != nil {
-		return nil, a.broken(c, err)
+	n, err := r.f.ReadAt(r.stretch[:want], c.Place.Offset)
+	r.stretch, r.at = r.stretch[:n], c.Place.Offset
+	if int64(n) < size {
+		return nil, err
 	}
-	return body, nil
+	return r.stretch[:size], nil
 }
 
 // OpenBlob returns a reader of the bytes of c, for those too large for memory. The
@@ -112,9 +185,16 @@ func (a *Archive) verify(ctx context.Context, c Content) error {
 	return err
 }
 
+func (p Place) check() error {
+	if !validRunID(p.Run) || p.Offset < 0 || p.Length <= 0 {
+		return fmt.Errorf("archive: not a place: %+v", p)
+	}
+	return nil
+}
+
 func (a *Archive) openPlace(c Content) (*os.File, error) {
-	if !validRunID(c.Place.Run) || c.Place.Offset < 0 || c.Place.Length <= 0 {
-		return nil, fmt.Errorf("archive: not a place: %+v", c.Place)
+	if err := c.Place.check(); err != nil {
+		return nil, err
 	}
 	path := a.path(c.Place.Run, blobsName)
 	f, err := os.Open(path)
@@ -141,11 +221,11 @@ func (a *Archive) unreadable(c Content, err error) *Error {
 }
 
 // compare reports how size bytes with a digest differ from c.
-func (c Content) compare(size int64, s sum) error {
+func (c Content) compare(size int64, got Digest) error {
 	if size != c.Size {
 		return fmt.Errorf("it has %d bytes", size)
 	}
-	if got := s.digest(); got != c.SHA256 {
+	if got != c.SHA256 {
 		return fmt.Errorf("its SHA-256 is %s", got)
 	}
 	return nil
@@ -174,7 +254,7 @@ func (r *blobReader) Read(p []byte) (int, error) {
 		r.err = r.a.broken(r.c, errors.New("it has more bytes"))
 	case err == io.EOF:
 		r.err = io.EOF
-		if cerr := r.c.compare(r.read, r.sum); cerr != nil {
+		if cerr := r.c.compare(r.read, r.sum.digest()); cerr != nil {
 			r.err = r.a.broken(r.c, cerr)
 		}
 	case err != nil:

@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -143,8 +144,14 @@ const checksumLen = len(`,"crc32c":"00000000"}` + "\n")
 
 // appendChecksum ends a line that is complete but for its closing brace. The checksum
 // is a CRC-32C of everything before it in the line.
-func appendChecksum(line []byte) []byte {
-	return fmt.Appendf(line, `,"crc32c":"%08x"}`+"\n", crc32.Checksum(line, castagnoli))
+func appendChecksum(line []byte) []byte { return append(line, ending(line)...) }
+
+// ending is what appendChecksum appends.
+func ending(line []byte) []byte {
+	e := make([]byte, 0, checksumLen)
+	e = append(e, `,"crc32c":"`...)
+	e = hex.AppendEncode(e, binary.BigEndian.AppendUint32(nil, crc32.Checksum(line, castagnoli)))
+	return append(e, "\"}\n"...)
 }
 
 // encodeLine returns rec as a line, newline included.
@@ -176,7 +183,7 @@ func decodeLine(line []byte) (rec Record, st stamp, err error) {
 	if n <= 0 {
 		return Record{}, stamp{}, errors.New("line is too short")
 	}
-	if want := appendChecksum(line[:n:n]); !bytes.Equal(line, want) {
+	if !bytes.Equal(line[n:], ending(line[:n])) {
 		return Record{}, stamp{}, errors.New("checksum does not match")
 	}
 	if b, st, ok := quickBlob(line); ok {
