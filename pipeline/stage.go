@@ -94,6 +94,8 @@ type jsonBody struct {
 	Body   []byte
 	Whole  bool // an object or an array, by how it begins
 	At     time.Time
+	// IsSequence is whether it is several answers that were made one: {"answers": [...]}.
+	IsSequence bool
 }
 
 const timestamp = "2006-01-02 15:04:05.000000"
@@ -374,11 +376,12 @@ func (s *staging) full() bool {
 
 // newBody is an answer as its models read it: a sequence of answers is one.
 func newBody(b *archive.Blob, body []byte) jsonBody {
-	if b.MediaType == extract.Sequence {
+	isSequence := b.MediaType == extract.Sequence
+	if isSequence {
 		body = asObject(body)
 	}
 	begin := bytes.TrimLeft(body, " \t\r\n")
-	return jsonBody{b.Seq, b.Key, body, len(begin) > 0 && (begin[0] == '{' || begin[0] == '['), b.FetchedAt.UTC()}
+	return jsonBody{b.Seq, b.Key, body, len(begin) > 0 && (begin[0] == '{' || begin[0] == '['), b.FetchedAt.UTC(), isSequence}
 }
 
 // asObject makes one object of a sequence of answers, so that a model sees all of a document
@@ -464,14 +467,14 @@ const noNewDocuments = "create or replace temp table new_documents (document_id 
 // JSON, its first sign tells whether it is an object or an array.
 func (h hand) unfold(ctx context.Context, src extract.Source, bodies []jsonBody) error {
 	if err := h.db.Exec(ctx, `
-		create or replace temp table answers (blob_id bigint, key varchar, fetched_at timestamp, body json, head varchar);
-		create or replace temp view raw as select blob_id, key, fetched_at, body from answers where body is not null`); err != nil {
+		create or replace temp table answers (blob_id bigint, key varchar, fetched_at timestamp, is_sequence boolean, body json, head varchar);
+		create or replace temp view raw as select blob_id, key, fetched_at, is_sequence, body from answers where body is not null`); err != nil {
 		return err
 	}
-	if err := h.db.Append(ctx, "insert into answers select blob_id, key, fetched_at, try_cast(case when whole then body end as json), left(body, 200) from rows",
-		[]string{"blob_id bigint", "key varchar", "fetched_at timestamp", "body varchar", "whole boolean"}, func(add func(...any) error) error {
+	if err := h.db.Append(ctx, "insert into answers select blob_id, key, fetched_at, is_sequence, try_cast(case when whole then body end as json), left(body, 200) from rows",
+		[]string{"blob_id bigint", "key varchar", "fetched_at timestamp", "is_sequence boolean", "body varchar", "whole boolean"}, func(add func(...any) error) error {
 			for _, b := range bodies {
-				if err := add(b.BlobID, b.Key, b.At, validUTF8(b.Body), b.Whole); err != nil {
+				if err := add(b.BlobID, b.Key, b.At, b.IsSequence, validUTF8(b.Body), b.Whole); err != nil {
 					return err
 				}
 			}

@@ -1,21 +1,19 @@
 -- The orders of the new answers, taken apart once for all models. The rules are in macros_shopify.sql.
 --
--- Each text is parsed twice, for the order's own words and for its journal: to parse is cheap, to keep what was parsed is not,
--- so that a part is typed where it is parsed. What only an order without a journal needs is parsed for those alone.
+-- Each text is parsed once: what is read of it in one place costs more to keep than to type, but less than to parse it again.
+-- What only an order without a journal needs is parsed for those alone.
 
--- One row per answer. The answers of an order that needed several are one object, {"answers": [...]}; its beginning says so,
--- which spares a parse of every other.
+-- One row per answer. The answers of an order that needed several are one object, {"answers": [...]}.
 create or replace temp view shopify_texts as
-select
-    blob_id,
-    unnest(case when contains(left(body::varchar, 40), '"answers"') and json_type(body, '$.answers') = 'ARRAY' then from_json(body -> '$.answers', '["JSON"]') else [body] end) as answer
-from raw;
+select blob_id, is_sequence, body as answer from raw where not is_sequence
+union all
+select blob_id, is_sequence, unnest(from_json(body -> '$.answers', '["JSON"]')) from raw where is_sequence;
 
 create or replace temp table shopify_answers as
 with parsed as (
 
     select
-        blob_id,
+        blob_id, is_sequence,
         from_json(answer, '{"data": {
             "order": {
                 "id": "VARCHAR", "legacyResourceId": "VARCHAR", "name": "VARCHAR", "number": "VARCHAR", "confirmationNumber": "VARCHAR", "sourceIdentifier": "VARCHAR",
@@ -36,7 +34,12 @@ with parsed as (
                         "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}}]}}],
                 "fulfillments": [{"id": "VARCHAR", "legacyResourceId": "VARCHAR", "name": "VARCHAR", "status": "VARCHAR", "createdAt": "VARCHAR", "originAddress": {"countryCode": "VARCHAR"},
                     "fulfillmentLineItems": {"nodes": [{"id": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"}}]}}],
-                "agreements": {"nodes": [{"id": "VARCHAR"}]}},
+                "agreements": {"nodes": [{"id": "VARCHAR", "happenedAt": "VARCHAR", "reason": "VARCHAR", "refund": {"id": "VARCHAR"}, "return": {"id": "VARCHAR"},
+                    "sales": {"nodes": [{"id": "VARCHAR", "actionType": "VARCHAR", "lineType": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"},
+                        "totalAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                        "totalTaxAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                        "taxes": [{"amount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
+                            "taxLine": {"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN"}}]}]}}]}},
             "refund": {"id": "VARCHAR",
                 "orderAdjustments": {"nodes": [{"id": "VARCHAR",
                     "amountSet": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
@@ -57,7 +60,7 @@ priced as (
 )
 
 select
-    blob_id,
+    blob_id, is_sequence,
     d."order".name is not null and not coalesce(d."order".test, false) as is_order,
     shopify_tail(coalesce(d."order".legacyResourceId, d."order".id)) as order_id,
     nullif(d."order".name, '') as order_number,
@@ -80,6 +83,7 @@ select
     d."order".poNumber as po_number, d."order".confirmationNumber as confirmation, d."order".sourceIdentifier as source_identifier, d."order".number as number,
     coalesce(d."order".taxesIncluded, false) as taxes_included,
     len(coalesce(d."order".agreements.nodes, [])) > 0 as has_journal,
+    d."order".agreements.nodes as agreements,
     d."order".lineItems.nodes as items,
     d."order".transactions as transactions,
     d."order".fulfillments as fulfillments,
@@ -91,7 +95,7 @@ from priced;
 
 -- One row per order and blob: the answer that has its name. Test orders are nothing that happened.
 create or replace temp table shopify_orders as
-select * exclude (is_order, items, transactions, fulfillments, refunds, fulfillment, refund)
+select * exclude (is_order, is_sequence, agreements, items, transactions, fulfillments, refunds, fulfillment, refund)
 from shopify_answers
 where is_order;
 
@@ -161,13 +165,8 @@ group by all;
 create or replace temp table shopify_journal as
 with agreements as (
 
-    select blob_id, unnest(from_json(answer, '{"data": {"order": {"agreements": {"nodes": [{"id": "VARCHAR", "happenedAt": "VARCHAR", "reason": "VARCHAR", "refund": {"id": "VARCHAR"}, "return": {"id": "VARCHAR"},
-        "sales": {"nodes": [{"id": "VARCHAR", "actionType": "VARCHAR", "lineType": "VARCHAR", "quantity": "BIGINT", "lineItem": {"id": "VARCHAR"},
-            "totalAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-            "totalTaxAmount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-            "taxes": [{"amount": {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}, "presentmentMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}},
-                "taxLine": {"rate": "VARCHAR", "ratePercentage": "VARCHAR", "channelLiable": "BOOLEAN"}}]}]}}]}}}}').data."order".agreements.nodes) as g
-    from shopify_texts
+    select blob_id, is_sequence, unnest(agreements) as g
+    from shopify_answers
 
 ),
 
@@ -177,7 +176,7 @@ sales as (
     select * exclude (sold), unnest(sold) as s
     from (
         select
-            blob_id, g.id as agreement_id, shopify_time(g.happenedAt) as at_,
+            blob_id, is_sequence, g.id as agreement_id, shopify_time(g.happenedAt) as at_,
             case when g.refund.id is not null or upper(g.reason) = 'REFUND' then 'refund'
                 when g.return.id is not null or upper(g.reason) = 'RETURN' then 'return' else 'order' end as chapter,
             g.refund.id as refund_id, g.return.id as return_id, g.sales.nodes as sold
@@ -206,8 +205,7 @@ priced as (
 
 typed as (
 
-    -- The same sale may be on two pages.
-    select distinct on (blob_id, sale_id)
+    select
         * exclude (taxes), len(taxes) as tax_lines, shopify_tax(taxes, true) as channel_tax, shopify_tax(taxes, false) as tax,
         shopify_rates(list_filter(taxes, lambda x: x.amount <> 0 or len(taxes) = 1)) as rate_bp
     from priced
@@ -223,6 +221,10 @@ select
     case when action = 'RETURN' then -1 else sign(total) end * abs(channel_tax) as channel,
     chapter = 'order' or (action = 'ORDER' and line_type in ('PRODUCT', 'GIFT_CARD')) as in_pool
 from typed;
+
+-- The same sale may be on two pages.
+delete from shopify_journal
+where is_sequence and sale_id is not null and rowid not in (select min(rowid) from shopify_journal where is_sequence group by blob_id, sale_id);
 
 -- What orders without a journal say of their items and shipping themselves.
 create or replace temp table shopify_stated as
