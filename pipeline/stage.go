@@ -314,29 +314,42 @@ func (s *staging) take(rec archived) error {
 	if b.Gone {
 		return nil
 	}
-	body := newBody(b, rec.body)
-	s.bodies = append(s.bodies, body)
+	s.bodies = append(s.bodies, rec.body)
 	if s.keys == nil {
 		s.keys = map[string]bool{}
 	}
 	s.keys[b.Key] = true
-	s.size += len(body.Body)
+	s.size += len(rec.body.Body)
 	return nil
 }
 
 // insertBlobs notes what is in the archive and where.
 func (w *work) insertBlobs(ctx context.Context, blobs []blobRow) error {
-	return w.db.Append(ctx, "insert into blobs by name select * from rows", []string{
+	return w.db.Append(ctx, "insert into blobs by name select * from rows()", []string{
 		"blob_id bigint", "run_no bigint", "source varchar", "stream varchar", "key varchar", "fetched_at timestamp", "sha256 varchar", "size bigint",
 		"media_type varchar", "gone boolean", "place_run varchar", "place_offset bigint", "place_length bigint", "first_rowid bigint", "rows_read bigint",
-	}, func(add func(...any) error) error {
-		for _, b := range blobs {
-			if err := add(b.BlobID, b.RunNo, b.Source, b.Stream, b.Key, b.FetchedAt, b.SHA256, b.Size,
-				b.MediaType, b.Gone, b.PlaceRun, b.PlaceOffset, b.PlaceLength, wholeOrNull(b.FirstRowID), wholeOrNull(b.RowsRead)); err != nil {
-				return err
+	}, len(blobs), func(i int, r *duck.Row) {
+		b := &blobs[i]
+		r.Whole(b.BlobID)
+		r.Whole(b.RunNo)
+		r.Text(b.Source)
+		r.Text(b.Stream)
+		r.Text(b.Key)
+		r.Time(b.FetchedAt)
+		r.Text(b.SHA256)
+		r.Whole(b.Size)
+		r.Text(b.MediaType)
+		r.Truth(b.Gone)
+		r.Text(b.PlaceRun)
+		r.Whole(b.PlaceOffset)
+		r.Whole(b.PlaceLength)
+		for _, n := range []*int64{b.FirstRowID, b.RowsRead} {
+			if n == nil {
+				r.Null()
+			} else {
+				r.Whole(*n)
 			}
 		}
-		return nil
 	})
 }
 
@@ -349,13 +362,6 @@ func (w *work) insertMarks(ctx context.Context, marks []*archive.Mark) error {
 		}
 	}
 	return nil
-}
-
-func wholeOrNull(n *int64) any {
-	if n == nil {
-		return nil
-	}
-	return *n
 }
 
 // bound is so many bytes, or what the project sets instead.
@@ -380,6 +386,7 @@ func newBody(b *archive.Blob, body []byte) jsonBody {
 	if isSequence {
 		body = asObject(body)
 	}
+	body = validUTF8(body)
 	begin := bytes.TrimLeft(body, " \t\r\n")
 	return jsonBody{b.Seq, b.Key, body, len(begin) > 0 && (begin[0] == '{' || begin[0] == '['), b.FetchedAt.UTC(), isSequence}
 }
@@ -471,14 +478,15 @@ func (h hand) unfold(ctx context.Context, src extract.Source, bodies []jsonBody)
 		create or replace temp view raw as select blob_id, key, fetched_at, is_sequence, body from answers where body is not null`); err != nil {
 		return err
 	}
-	if err := h.db.Append(ctx, "insert into answers select blob_id, key, fetched_at, is_sequence, try_cast(case when whole then body end as json), left(body, 200) from rows",
-		[]string{"blob_id bigint", "key varchar", "fetched_at timestamp", "is_sequence boolean", "body varchar", "whole boolean"}, func(add func(...any) error) error {
-			for _, b := range bodies {
-				if err := add(b.BlobID, b.Key, b.At, b.IsSequence, validUTF8(b.Body), b.Whole); err != nil {
-					return err
-				}
-			}
-			return nil
+	if err := h.db.Append(ctx, "insert into answers select blob_id, key, fetched_at, is_sequence, try_cast(case when whole then body end as json), left(body, 200) from rows()",
+		[]string{"blob_id bigint", "key varchar", "fetched_at timestamp", "is_sequence boolean", "body varchar", "whole boolean"}, len(bodies), func(i int, r *duck.Row) {
+			b := &bodies[i]
+			r.Whole(b.BlobID)
+			r.Text(b.Key)
+			r.Time(b.At)
+			r.Truth(b.IsSequence)
+			r.Bytes(b.Body)
+			r.Truth(b.Whole)
 		}); err != nil {
 		return err
 	}

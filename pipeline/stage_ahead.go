@@ -19,7 +19,7 @@ const handedOver, handedRecords = 1 << 20, 256
 // An archived is a record of the archive, with its body when it is an answer that is staged from memory.
 type archived struct {
 	archive.Record
-	body []byte
+	body jsonBody
 	err  error
 }
 
@@ -50,9 +50,12 @@ func (s *staging) ahead(ctx context.Context, after archive.Position) iter.Seq[ar
 			for rec, err := range s.w.arch.Records(ctx, after) {
 				r := archived{Record: rec, err: err}
 				if err == nil && s.inMemory(rec.Blob) {
-					r.body, r.err = bodies.ReadBlob(rec.Blob.Content)
+					var body []byte
+					if body, r.err = bodies.ReadBlob(rec.Blob.Content); r.err == nil {
+						r.body = newBody(rec.Blob, body)
+					}
 				}
-				some, bytes = append(some, r), bytes+len(r.body)
+				some, bytes = append(some, r), bytes+len(r.body.Body)
 				if r.err != nil {
 					break
 				}
@@ -84,7 +87,7 @@ func (s *staging) ahead(ctx context.Context, after archive.Position) iter.Seq[ar
 // size is what of aheadBytes records take.
 func size(some []archived) (n int64) {
 	for _, r := range some {
-		n += int64(len(r.body))
+		n += int64(len(r.body.Body))
 	}
 	return min(n, aheadBytes)
 }

@@ -1,9 +1,9 @@
 // Package duck is the only code that speaks to DuckDB.
 //
 // One DB is one connection: temporary tables and transactions live on it. Rows reach
-// DuckDB as files that it reads itself or as one JSON parameter, never one by one, and
-// money crosses as integers, so that neither the Appender (which stores wrong decimals)
-// nor a float is ever in between. The module is github.com/duckdb/duckdb-go/v2, where the
+// DuckDB as files that it reads itself, as one JSON parameter or by a table function,
+// never one by one, and money crosses as integers, so that neither the Appender (which
+// stores wrong decimals) nor a float is ever in between. The module is github.com/duckdb/duckdb-go/v2, where the
 // authors of marcboeker/go-duckdb moved it; its README says so.
 package duck
 
@@ -110,6 +110,12 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	if err := db.configure(ctx, o); err != nil {
 		db.Close()
 		return nil, err
+	}
+	if !o.ReadOnly {
+		if err := db.takeRows(); err != nil {
+			db.Close()
+			return nil, err
+		}
 	}
 	if fresh {
 		// The file's name must survive a crash as well as its content.
@@ -388,53 +394,6 @@ func (db *DB) insert(ctx context.Context, verb, table string, rows any) error {
 	}
 	return db.Exec(ctx, fmt.Sprintf("%s select unnest(from_json_strict($rows::json, '[{%s}]'), recursive := true)",
 		verb, strings.Join(cols, ", ")), Named("rows", string(b)))
-}
-
-// appended are the types that Append takes: what goes in as one of them comes out unchanged. A decimal does not.
-var appended = map[string]duckdb.Type{
-	"bigint": duckdb.TYPE_BIGINT, "varchar": duckdb.TYPE_VARCHAR, "boolean": duckdb.TYPE_BOOLEAN, "timestamp": duckdb.TYPE_TIMESTAMP,
-}
-
-// Append runs query, an insert, on many rows that are handed over as they are instead of as text: in query they are the table
-// "rows". Columns are named with their types, "blob_id bigint"; give calls add with a row's values in their order, nil for null.
-func (db *DB) Append(ctx context.Context, query string, columns []string, give func(add func(...any) error) error) error {
-	names, types := make([]string, len(columns)), make([]duckdb.TypeInfo, len(columns))
-	for i, c := range columns {
-		name, typ, _ := strings.Cut(c, " ")
-		t, ok := appended[typ]
-		if !ok {
-			return fmt.Errorf("duck: column %q of rows to append: the type must be one of bigint, varchar, boolean, timestamp", c)
-		}
-		info, err := duckdb.NewTypeInfo(t)
-		if err != nil {
-			return fmt.Errorf("duck: column %q of rows to append: %w", c, err)
-		}
-		names[i], types[i] = name, info
-	}
-	err := db.conn.Raw(func(c any) (err error) {
-		a, err := duckdb.NewQueryAppender(c.(driver.Conn), query, "rows", types, names)
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if err != nil {
-				_ = a.Clear() // what was not written is not to be written by Close
-			}
-			err = errors.Join(err, a.CloseWithCancel(ctx))
-		}()
-		row := make([]driver.Value, len(columns))
-		if err := give(func(values ...any) error {
-			row = row[:0]
-			for _, v := range values {
-				row = append(row, v)
-			}
-			return a.AppendRow(row...)
-		}); err != nil {
-			return err
-		}
-		return a.FlushWithCancel(ctx)
-	})
-	return wrap(err, query)
 }
 
 // Quote writes s as a SQL string literal.

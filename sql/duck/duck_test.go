@@ -469,18 +469,23 @@ func TestAppend(t *testing.T) {
 	run(t, db, "create table facts (id bigint, name varchar, at_ timestamp, ok boolean, body json)")
 	at := time.Date(2026, 3, 29, 1, 2, 3, 456000, time.UTC)
 	columns := []string{"id bigint", "name varchar", "at_ timestamp", "ok boolean", "text varchar"}
-	query := "insert into facts select id, name, at_, ok, try_cast(text as json) from rows"
-	rows := func(n int) func(func(...any) error) error {
-		return func(add func(...any) error) error {
-			for i := range n {
-				if err := add(int64(i)<<40, "öre\n'é", at, i%2 == 0, []any{`{"a": 1.10}`, "no", nil}[i%3]); err != nil {
-					return err
-				}
-			}
-			return nil
+	query := "insert into facts select id, name, at_, ok, try_cast(text as json) from rows()"
+	long := strings.Repeat(" ", 1<<19)
+	row := func(i int, r *duck.Row) {
+		r.Whole(int64(i) << 40)
+		r.Text("öre\n'é")
+		r.Time(at)
+		r.Truth(i%2 == 0)
+		switch i % 3 {
+		case 0:
+			r.Text(`{"a": 1.10}`)
+		case 1:
+			r.Bytes([]byte("no" + long[:i%1000/999*len(long)])) // now and then as long as a thousand others
+		default:
+			r.Null()
 		}
 	}
-	if err := db.Tx(t.Context(), func() error { return db.Append(t.Context(), query, columns, rows(5000)) }); err != nil {
+	if err := db.Tx(t.Context(), func() error { return db.Append(t.Context(), query, columns, 5000, row) }); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(t, db, `select count(*) from facts where name = 'öre' || chr(10) || '''é' and at_ = timestamp '2026-03-29 01:02:03.000456'
@@ -491,25 +496,44 @@ func TestAppend(t *testing.T) {
 		t.Errorf("%d without a body, want 3333", n)
 	}
 
-	boom := errors.New("boom")
-	err := db.Tx(t.Context(), func() error {
-		return db.Append(t.Context(), query, columns, func(add func(...any) error) error {
-			if err := rows(3000)(add); err != nil {
-				return err
-			}
-			return boom
-		})
-	})
-	if !errors.Is(err, boom) {
-		t.Errorf("err = %v, want boom", err)
+	for name, wrong := range map[string]func() error{
+		"too many values": func() error {
+			return db.Append(t.Context(), query, columns, 3000, func(i int, r *duck.Row) {
+				if row(i, r); i == 2999 {
+					row(i, r)
+				}
+			})
+		},
+		"a text for a number": func() error {
+			return db.Append(t.Context(), "insert into facts (id) select id from rows()", []string{"id bigint"}, 1, func(_ int, r *duck.Row) { r.Text("one") })
+		},
+		"a query that is wrong": func() error {
+			return db.Append(t.Context(), "insert into facts (id) select nothing from rows()", columns, 1, row)
+		},
+		"rows of nobody": func() error { return db.Exec(t.Context(), "insert into facts (id) select id from rows()") },
+	} {
+		if err := db.Tx(t.Context(), wrong); err == nil {
+			t.Errorf("taken: %s", name)
+		}
 	}
 	if n := count(t, db, "select count(*) from facts"); n != 5000 {
-		t.Errorf("%d rows after one that failed, want 5000", n)
+		t.Errorf("%d rows after what was refused, want 5000", n)
 	}
-	if err := db.Append(t.Context(), "insert into facts (id) select nothing from rows", columns, rows(1)); err == nil {
-		t.Error("a query that is wrong was taken")
+	beside, err := db.Beside(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := db.Append(t.Context(), query, []string{"amount decimal(18,2)"}, rows(1)); err == nil {
+	run(t, beside, "create temp table own (id bigint)")
+	if err := beside.Append(t.Context(), "insert into own select id from rows()", []string{"id bigint", "name varchar"}, 3, func(i int, r *duck.Row) { r.Whole(int64(i)); r.Text("x") }); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, beside, "select sum(id)::bigint from own"); n != 3 {
+		t.Errorf("rows beside sum up to %d, want 3", n)
+	}
+	if err := beside.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Append(t.Context(), query, []string{"amount decimal(18,2)"}, 1, row); err == nil {
 		t.Error("decimals were taken")
 	}
 	if n := count(t, db, "select count(*) from facts"); n != 5000 {
