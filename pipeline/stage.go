@@ -453,7 +453,7 @@ func (s *staging) read(src Source, stream string, bodies []jsonBody) error {
 	if err := s.own.unfold(s.ctx, src.Connector, bodies); err != nil {
 		return err
 	}
-	s.w.Log.Debug("answers read", "answers", len(bodies))
+	s.w.Log.Debug("answers read", "source", src.Name, "stream", stream, "answers", len(bodies))
 	if err := s.own.prepare(s.ctx, src.Connector); err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ type side struct {
 // An unfolding is a chunk that is being taken apart.
 type unfolding struct {
 	src    Source
+	stream string
 	models []extract.Model
 	bodies []jsonBody // until they are in DuckDB
 	blobs  []blobRow
@@ -79,7 +80,7 @@ func (s *staging) aside(last bool) (bool, error) {
 		return false, err
 	}
 	s.side.last++
-	u := &unfolding{src: *src, models: models, bodies: s.bodies, blobs: s.blobs, marks: s.marks,
+	u := &unfolding{src: *src, stream: s.stream, models: models, bodies: s.bodies, blobs: s.blobs, marks: s.marks,
 		schema: fmt.Sprintf("aside.chunk_%d", s.side.last), end: s.nextPos, done: make(chan error, 1)}
 	s.side.queue = append(s.side.queue, u)
 	s.side.todo <- u
@@ -97,7 +98,7 @@ func (d *side) first() error { return <-d.queue[0].done }
 func (s *staging) mergeFirst() error {
 	u := s.side.queue[0]
 	s.side.queue = s.side.queue[1:]
-	s.w.Log.Debug("merging what was taken apart beside", "source", u.src.Name, "schema", u.schema)
+	s.w.Log.Debug("merging what was taken apart beside", "source", u.src.Name, "stream", u.stream, "schema", u.schema)
 	if err := s.w.insertBlobs(s.ctx, u.blobs); err != nil {
 		return err
 	}
