@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,6 +55,7 @@ func TestUnsentUnitsThatWereTakenBack(t *testing.T) {
 		return `{"id": "gid://shopify/OrderTransaction/6", "kind": "REFUND", "status": "SUCCESS", "gateway": "adyen", "amountSet": ` + kr(amount) + `}`
 	}
 	const cancelled = `"cancelledAt": "2026-03-03T10:00:00Z"`
+	noIDs := strings.NewReplacer(`"id": "s1", `, "", `"id": "s2", `, "").Replace(unsentOrder(cancelled, `"currentQuantity": 0, "unfulfilledQuantity": 3`, refunded("300.0"), 3))
 	for _, tt := range []struct {
 		name, order string
 		want        []string
@@ -67,6 +69,10 @@ func TestUnsentUnitsThatWereTakenBack(t *testing.T) {
 			[]string{"delivery cancelled-9 10000", "refund 9 10000"}},
 		{"one of three taken off, two to be sent", unsentOrder(`"cancelledAt": null`, `"currentQuantity": 2, "unfulfilledQuantity": 2`, refunded("100.0"), 1),
 			[]string{"delivery cancelled-9 10000", "refund 9 10000"}},
+		{"sales without an ID are two, not one", noIDs,
+			[]string{"delivery cancelled-9 30000", "refund 9 30000"}},
+		{"sales without an ID are two, not one, in several answers", `{"answers": [` + noIDs + `]}`,
+			[]string{"delivery cancelled-9 30000", "refund 9 30000"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ok(t, db.Exec(ctx, "create or replace table answers (blob_id bigint, key varchar, body varchar)"))
